@@ -1,0 +1,60 @@
+# One command for each job; `make` alone lists them.
+
+# cargo-deny is built once per machine, outside target/, so that `cargo clean` and fresh clones keep it.
+DENY_VERSION := 0.20.2
+DENY_ROOT := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rapier-physics-service/cargo-deny-$(DENY_VERSION)
+DENY := $(DENY_ROOT)/bin/cargo-deny
+
+# The predecessor's Python client, which the service tests drive unmodified.
+CLIENT_VERSION := 0.5.1
+CLIENT := target/python-client/.installed-$(CLIENT_VERSION)
+
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+
+.DEFAULT_GOAL := help
+.PHONY: check test run bench deny doc image help system
+
+check: system ## format, clippy, rustdoc (warnings are errors), dependencies
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	$(MAKE) --no-print-directory doc deny
+
+test: system $(CLIENT) ## every test; installs what is missing first
+	cargo test --locked
+
+run: ## the release build on port 9000
+	cargo run --release --locked
+
+bench: ## throughput and latency beside raw Rapier and a bare axum route
+	cargo bench --locked
+
+deny: $(DENY) ## licences, duplicate versions and sources of the dependencies
+	cargo fetch --locked --quiet
+	$(DENY) --locked --offline check bans licenses sources
+
+doc: ## the code's documentation, in target/doc
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+
+image: ## the container image
+	docker build --tag rapier-physics-service .
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+# Rust links with cc, jemalloc is C, and Debian keeps venv apart from Python. Linking a program is the test
+# because a gcc without the C headers is a common half-installed state.
+system:
+	@need=; \
+	printf '#include <stdlib.h>\nint main(void) { return 0; }\n' | cc -x c - -o /dev/null 2>/dev/null || need="gcc libc6-dev"; \
+	python3 -c 'import ensurepip, venv' 2>/dev/null || need="$$need python3-venv"; \
+	[ -z "$$need" ] || { echo "installing $$need" && $(SUDO) apt-get update -q && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$need; }
+
+# Unoptimised and without debug information: its release profile links with fat LTO, and a run takes seconds anyway.
+$(DENY):
+	CARGO_PROFILE_DEV_DEBUG=0 cargo install cargo-deny --version $(DENY_VERSION) --locked --debug --root $(DENY_ROOT)
+
+$(CLIENT):
+	rm -rf target/python-client
+	python3 -m venv target/python-client
+	target/python-client/bin/pip install --quiet --disable-pip-version-check chuk-mcp-physics==$(CLIENT_VERSION)
+	touch $@

@@ -1,0 +1,55 @@
+//! The measurements, one file each, and how two sides take turns.
+
+use crate::{Outcome, options::Options, report::Figure, statistics::Spread};
+
+mod context;
+mod latency;
+mod memory;
+mod piles;
+mod state;
+mod step;
+
+/// Takes its figures from a server it starts itself.
+type Measurement = fn(&Options) -> Outcome<Vec<Figure>>;
+
+/// Every measurement by the name it is selected with, in the order of the report.
+pub(crate) const ALL: [(&str, Measurement); 6] = [
+    ("step", step::measure),
+    ("piles", piles::measure),
+    ("latency", latency::measure),
+    ("state", state::measure),
+    ("memory", memory::measure),
+    ("context", context::measure),
+];
+
+/// What both sides gave in each round.
+struct Rounds {
+    service: Spread,
+    baseline: Spread,
+    /// Service over baseline, formed within each round.
+    ratio: Spread,
+}
+
+/// Lets both sides take turns, the order reversed every round, so that neither gains from drift.
+fn interleave(
+    rounds: usize,
+    mut service: impl FnMut() -> Outcome<f64>,
+    mut baseline: impl FnMut() -> Outcome<f64>,
+) -> Outcome<Rounds> {
+    let mut pairs = Vec::with_capacity(rounds);
+    for round in 0..rounds.max(1) {
+        let pair = if round % 2 == 0 {
+            let ours = service()?;
+            (ours, baseline()?)
+        } else {
+            let theirs = baseline()?;
+            (service()?, theirs)
+        };
+        pairs.push(pair);
+    }
+    Ok(Rounds {
+        service: Spread::of(pairs.iter().map(|pair| pair.0)),
+        baseline: Spread::of(pairs.iter().map(|pair| pair.1)),
+        ratio: Spread::of(pairs.iter().map(|pair| pair.0 / pair.1)),
+    })
+}

@@ -1,0 +1,88 @@
+//! Piles of awake boxes, against raw Rapier on as many threads as cores.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::interleave;
+use crate::{
+    Outcome,
+    load::{Load, Until},
+    options::Options,
+    process::Server,
+    raw_rapier::RawWorlds,
+    report::{Figure, Goal},
+    scenes::{PILE, Scene},
+    wire,
+};
+
+const WORLDS: usize = 64;
+const STEPS: u32 = 10;
+/// The boxes have fallen onto each other by then.
+const SETTLE: u32 = 120;
+const METHOD: &str = "64 piles of 92 boxes that may not sleep, step{10} on one keep-alive connection each, closed loop, \
+    every reply the full state; steps/s over those of raw Rapier (same features, scene and dt; as many \
+    threads as cores, worlds in turn, 10 steps at a time); both settled 120 steps first, after which \
+    all positions of both are compared";
+
+pub(crate) fn measure(options: &Options) -> Outcome<Vec<Figure>> {
+    let scene = Scene::piles(1);
+    let service = Server::service()?;
+    let mut client = service.client()?;
+    let paths: Vec<String> = (0..WORLDS)
+        .map(|index| format!("/simulations/pile-{index}/step"))
+        .collect();
+    for (index, path) in paths.iter().enumerate() {
+        client.post("/simulations", &scene.creation(&format!("pile-{index}")))?;
+        client.post(path, &format!(r#"{{"steps":{SETTLE}}}"#))?;
+    }
+    let mut raw = RawWorlds::new(&scene, WORLDS);
+    raw.step_all(SETTLE);
+    let same_positions = positions(&client.get("/simulations/pile-0/state")?) == raw.positions();
+
+    let body = format!(r#"{{"steps":{STEPS}}}"#);
+    let scripts = paths
+        .iter()
+        .map(|path| vec![wire::request("POST", path, &body)])
+        .collect();
+    let mut load = Load::connect(service.address, scripts, options.generator_threads)?;
+    load.run(Until::Elapsed(Duration::from_millis(500)))?;
+    let slice = options.slice();
+    let served = || Ok(load.run(Until::Elapsed(slice))?.replies_per_second() * f64::from(STEPS));
+    let threads = raw.threads();
+    let rounds = interleave(options.rounds, served, || {
+        Ok(raw.steps_per_second(STEPS, slice))
+    })?;
+
+    let positions = if same_positions {
+        "positions equal"
+    } else {
+        "positions DIFFER"
+    };
+    let (ours, theirs) = (rounds.service.median, rounds.baseline.median);
+    Ok(vec![Figure {
+        name: "64 piles of 92 boxes, step{10}",
+        value: format!("{ours:.0} steps/s, raw {theirs:.0} on {threads} threads; {positions}"),
+        ratio: Some(rounds.ratio),
+        goal: Some(Goal::at_least(">= 0.90", rounds.ratio.median, 0.90)),
+        method: METHOD,
+        numbers: json!({
+            "steps_per_second": ours, "raw_steps_per_second": theirs, "raw_threads": threads,
+            "boxes_per_world": PILE, "positions_equal": same_positions,
+        }),
+    }])
+}
+
+/// Positions of a state, rounded to what the engine computes in.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the engine's numbers are f32"
+)]
+fn positions(state: &Value) -> Vec<[f32; 3]> {
+    let bodies = state["bodies"].as_array().into_iter().flatten();
+    bodies
+        .map(|body| {
+            [0, 1, 2].map(|axis| body["position"][axis].as_f64().unwrap_or(f64::NAN) as f32)
+        })
+        .collect()
+}

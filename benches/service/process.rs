@@ -1,0 +1,126 @@
+//! The processes measured: the service and the bare route, killed when dropped, with their memory and CPU time.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{Outcome, client::Client, statistics::real};
+
+/// Time a process has to begin to answer.
+const START_LIMIT: Duration = Duration::from_secs(20);
+/// The kernel counts CPU time for user programs in hundredths of a second.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// A server in its own process.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) address: SocketAddr,
+}
+
+impl Server {
+    /// The optimised service with its default settings, on a free port, without Redis.
+    pub(crate) fn service() -> Outcome<Self> {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+            .local_addr()?
+            .port();
+        let child = Command::new(env!("CARGO_BIN_EXE_rapier-physics-service"))
+            .env("HOST", "127.0.0.1")
+            .env("PORT", port.to_string())
+            .env("METRICS_PORT", "0")
+            .env("STORAGE_BACKEND", "memory")
+            .env_remove("REDIS_URL")
+            .env_remove("UPSTASH_REDIS_URL")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let mut server = Self {
+            child,
+            address: (Ipv4Addr::LOCALHOST, port).into(),
+        };
+        server.await_health()?;
+        Ok(server)
+    }
+
+    /// This program as the bare route, answering that body.
+    pub(crate) fn bare_route(body: &[u8]) -> Outcome<Self> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg("--bare-route")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        child
+            .stdin
+            .take()
+            .expect("standard input is piped")
+            .write_all(body)?;
+        let mut port = String::new();
+        BufReader::new(child.stdout.take().expect("standard output is piped"))
+            .read_line(&mut port)?;
+        let address = (Ipv4Addr::LOCALHOST, port.trim().parse()?).into();
+        Ok(Self { child, address })
+    }
+
+    pub(crate) fn client(&self) -> Outcome<Client> {
+        Client::connect(self.address)
+    }
+
+    /// Resident memory in KiB.
+    pub(crate) fn resident_kib(&self) -> Outcome<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .ok_or("no VmRSS line")?;
+        Ok(line.trim_end_matches("kB").trim().parse()?)
+    }
+
+    /// CPU seconds used so far, by all threads.
+    pub(crate) fn cpu_seconds(&self) -> Outcome<f64> {
+        cpu_seconds(&self.child.id().to_string())
+    }
+
+    fn await_health(&mut self) -> Outcome<()> {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Err(format!("the service ended with {status}").into());
+            }
+            match self.client().and_then(|mut client| client.get("/health")) {
+                Ok(_) => return Ok(()),
+                Err(failure) if start.elapsed() > START_LIMIT => return Err(failure),
+                Err(_) => thread::sleep(Duration::from_millis(20)),
+            }
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Both fail only for a process that is gone already.
+        let _gone = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
+
+/// CPU seconds this program used so far: the generator's share.
+pub(crate) fn own_cpu_seconds() -> Outcome<f64> {
+    cpu_seconds("self")
+}
+
+fn cpu_seconds(process: &str) -> Outcome<f64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The second field is the program's name in brackets and may hold spaces; user and system time are fields 14 and 15.
+    let after_name = stat.rsplit_once(')').ok_or("no program name in stat")?.1;
+    let ticks = after_name
+        .split_ascii_whitespace()
+        .skip(11)
+        .take(2)
+        .map(str::parse::<u64>);
+    Ok(real(ticks.sum::<Result<u64, _>>()?) / TICKS_PER_SECOND)
+}

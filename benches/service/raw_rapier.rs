@@ -1,0 +1,120 @@
+//! The raw Rapier baseline: the same scenes in bare `PhysicsWorld`s, stepped by as many threads as cores.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use rapier3d::prelude::*;
+
+use crate::{
+    scenes::{Body, DT, HALF, Scene},
+    statistics::per_second,
+};
+
+/// Worlds stepped without any service around them.
+pub(crate) struct RawWorlds {
+    worlds: Vec<PhysicsWorld>,
+    threads: usize,
+}
+
+impl RawWorlds {
+    pub(crate) fn new(scene: &Scene, count: usize) -> Self {
+        let worlds = (0..count).map(|_| build(scene)).collect();
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        Self { worlds, threads }
+    }
+
+    pub(crate) fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// Steps every world this often.
+    pub(crate) fn step_all(&mut self, steps: u32) {
+        self.on_all_threads(|share| {
+            for world in share.iter_mut() {
+                step(world, steps);
+            }
+            0
+        });
+    }
+
+    /// Steps the worlds in turn, `burst` steps at a time, for about that long; answers steps per second.
+    pub(crate) fn steps_per_second(&mut self, burst: u32, duration: Duration) -> f64 {
+        let start = Instant::now();
+        let steps = self.on_all_threads(|share| {
+            let mut steps = 0;
+            for index in (0..share.len()).cycle() {
+                step(&mut share[index], burst);
+                steps += u64::from(burst);
+                if start.elapsed() >= duration {
+                    break;
+                }
+            }
+            steps
+        });
+        per_second(steps, start.elapsed())
+    }
+
+    /// Position of every body of the first world, in order of insertion.
+    pub(crate) fn positions(&self) -> Vec<[f32; 3]> {
+        let bodies = self
+            .worlds
+            .first()
+            .into_iter()
+            .flat_map(PhysicsWorld::rigid_bodies);
+        bodies
+            .map(|(_, body)| body.translation())
+            .map(|at| [at.x, at.y, at.z])
+            .collect()
+    }
+
+    fn on_all_threads(&mut self, work: impl Fn(&mut [PhysicsWorld]) -> u64 + Sync) -> u64 {
+        let share = self.worlds.len().div_ceil(self.threads).max(1);
+        thread::scope(|scope| {
+            let running: Vec<_> = self
+                .worlds
+                .chunks_mut(share)
+                .map(|worlds| scope.spawn(|| work(worlds)))
+                .collect();
+            running
+                .into_iter()
+                .map(|thread| thread.join().expect("a raw world does not panic"))
+                .sum()
+        })
+    }
+}
+
+fn step(world: &mut PhysicsWorld, steps: u32) {
+    for _ in 0..steps {
+        world.step();
+    }
+}
+
+/// The scene as the service builds it: mass 1 kg with inertia from the shape.
+fn build(scene: &Scene) -> PhysicsWorld {
+    let mut world = PhysicsWorld::new();
+    world.integration_parameters.dt = DT;
+    for body in &scene.bodies {
+        let (body, collider) = match *body {
+            Body::Plane => (
+                RigidBodyBuilder::fixed(),
+                ColliderBuilder::new(SharedShape::halfspace(Vector::Y)),
+            ),
+            Body::Ball { position, velocity } => {
+                let body = RigidBodyBuilder::dynamic()
+                    .translation(position.into())
+                    .linvel(velocity.into());
+                (body, ColliderBuilder::ball(HALF))
+            }
+            Body::Cube { position } => {
+                let body = RigidBodyBuilder::dynamic()
+                    .translation(position.into())
+                    .can_sleep(false);
+                (body, ColliderBuilder::cuboid(HALF, HALF, HALF))
+            }
+        };
+        world.insert(body, collider.mass(1.0).friction(0.5).restitution(0.3));
+    }
+    world
+}

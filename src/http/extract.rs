@@ -1,0 +1,225 @@
+//! What handlers take from a request; what cannot be taken is refused with a problem.
+
+use std::time::Duration;
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{FromRequest, FromRequestParts, RawPathParams, Request},
+    http::{HeaderMap, header, request::Parts},
+};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+use xxhash_rust::xxh3::Xxh3;
+
+use super::{
+    json::parse,
+    problem::{Problem, ProblemCode},
+    state::AppState,
+};
+use crate::{
+    id::{BodyId, ID_RULE, JointId},
+    physics::Fault,
+    simulations::{IdempotencyKey, SimulationHandle},
+};
+
+/// How long the body of a request may take to come.
+const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+/// Bodies of more bytes than this are parsed on the compute pool.
+const MAX_PARSED_IN_PLACE: usize = 64 * 1024;
+/// The longest idempotency key, in bytes.
+const MAX_KEY_LENGTH: usize = 128;
+
+/// The simulation that the path names, or why there is none. The edge looks it up, so that every
+/// request that names one counts as an access.
+#[derive(Clone)]
+pub(super) struct Named(pub(super) Result<SimulationHandle, Problem>);
+
+/// The simulation that the path names.
+pub(super) struct Simulation(pub(super) SimulationHandle);
+
+/// The body that the path names.
+pub(super) struct BodyName(pub(super) BodyId);
+
+/// The joint that the path names.
+pub(super) struct JointName(pub(super) JointId);
+
+/// A JSON body.
+pub(super) struct Json<T>(pub(super) T);
+
+/// A JSON body and the key under which its client may send it again.
+pub(super) struct Keyed<T> {
+    pub(super) body: T,
+    pub(super) key: Option<IdempotencyKey>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Simulation {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        match parts.extensions.remove() {
+            Some(Named(named)) => named.map(Self),
+            None => Err(Problem::new(ProblemCode::Internal, "the path names no simulation")),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for BodyName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = path_parameter(parts, state, "body_id").await?;
+        BodyId::parse(&text).map(Self).map_err(|_| bad_name("body_id"))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for JointName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = path_parameter(parts, state, "joint_id").await?;
+        JointId::parse(&text).map(Self).map_err(|_| bad_name("joint_id"))
+    }
+}
+
+impl<T: DeserializeOwned + Send + 'static> FromRequest<AppState> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        check_media_type(&parts.headers)?;
+        let bytes = read(&parts.headers, body, state).await?;
+        parse_where_it_fits(bytes, state).await.map(Self)
+    }
+}
+
+impl<T: DeserializeOwned + Send + 'static> FromRequest<AppState> for Keyed<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let key = key_text(&parts.headers)?;
+        check_media_type(&parts.headers)?;
+        let bytes = read(&parts.headers, body, state).await?;
+        let key = key.map(|key| {
+            let mut hash = Xxh3::new();
+            hash.update(parts.method.as_str().as_bytes());
+            hash.update(parts.uri.path().as_bytes());
+            hash.update(&[0]);
+            hash.update(&bytes);
+            IdempotencyKey {
+                key: key.into(),
+                fingerprint: hash.digest128(),
+            }
+        });
+        let body = parse_where_it_fits(bytes, state).await?;
+        Ok(Self { body, key })
+    }
+}
+
+/// The problem of a name in the path that is no id.
+pub(super) fn bad_name(parameter: &str) -> Problem {
+    Problem::invalid(vec![Fault {
+        pointer: String::new(),
+        detail: format!("{parameter} in the path {ID_RULE}"),
+    }])
+}
+
+/// The problem of a path that is not UTF-8.
+pub(super) fn bad_path() -> Problem {
+    Problem::new(ProblemCode::MalformedRequest, "the path is not UTF-8")
+}
+
+async fn path_parameter<S: Send + Sync>(
+    parts: &mut Parts,
+    state: &S,
+    name: &str,
+) -> Result<String, Problem> {
+    let parameters = RawPathParams::from_request_parts(parts, state).await;
+    let parameters = parameters.map_err(|_| bad_path())?;
+    let found = parameters.iter().find(|(key, _)| *key == name);
+    Ok(found.map(|(_, value)| value.to_owned()).unwrap_or_default())
+}
+
+/// The idempotency key, if the request has one.
+fn key_text(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let mut keys = headers.get_all("idempotency-key").iter();
+    let Some(key) = keys.next() else {
+        return Ok(None);
+    };
+    let bad = |detail| Err(Problem::new(ProblemCode::BadIdempotencyKey, detail));
+    if keys.next().is_some() {
+        return bad("there must be one Idempotency-Key");
+    }
+    match key.to_str() {
+        Ok(text) if (1..=MAX_KEY_LENGTH).contains(&text.len()) => Ok(Some(text)),
+        _ => bad("an Idempotency-Key must be 1 to 128 visible ASCII characters"),
+    }
+}
+
+/// Takes `application/json` and its merge patches, in UTF-8 and not compressed.
+fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let refuse = |detail| Err(Problem::new(ProblemCode::UnsupportedMediaType, detail));
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        return refuse("the body must not be compressed");
+    }
+    let given = headers.get(header::CONTENT_TYPE);
+    let Some(Ok(given)) = given.map(|value| value.to_str()) else {
+        return refuse("the body must be application/json");
+    };
+    if given == "application/json" {
+        return Ok(());
+    }
+    let mut parts = given.split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default();
+    let is_json = ["application/json", "application/merge-patch+json"]
+        .iter()
+        .any(|known| essence.eq_ignore_ascii_case(known));
+    let is_utf8 = parts.all(|parameter| {
+        let charset = parameter.to_ascii_lowercase();
+        !charset.starts_with("charset=") || matches!(&charset[8..], "utf-8" | "\"utf-8\"")
+    });
+    if is_json && is_utf8 {
+        Ok(())
+    } else {
+        refuse("the body must be application/json in UTF-8")
+    }
+}
+
+/// Reads a body, within its limits of size and time.
+async fn read(headers: &HeaderMap, body: Body, state: &AppState) -> Result<Bytes, Problem> {
+    let maximum = state.config.max_request_bytes as usize;
+    let too_large = || {
+        let detail = format!("the body must not be larger than {maximum} bytes");
+        Problem::new(ProblemCode::BodyTooLarge, detail)
+    };
+    let announced = headers.get(header::CONTENT_LENGTH);
+    let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > maximum as u64) {
+        return Err(too_large());
+    }
+    let whole = Limited::new(body, maximum).collect();
+    match tokio::time::timeout(BODY_TIMEOUT, whole).await {
+        Ok(Ok(whole)) => Ok(whole.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(Problem::new(
+            ProblemCode::MalformedRequest,
+            "the body ended before it was complete",
+        )),
+        Err(_) => Err(Problem::new(
+            ProblemCode::RequestTimeout,
+            format!("the body did not come within {} s", BODY_TIMEOUT.as_secs()),
+        )),
+    }
+}
+
+async fn parse_where_it_fits<T>(bytes: Bytes, state: &AppState) -> Result<T, Problem>
+where
+    T: DeserializeOwned + Send + 'static,
+{
+    if bytes.len() <= MAX_PARSED_IN_PLACE {
+        return parse(&bytes);
+    }
+    let pool = &state.simulations.services().pool;
+    let parsed = pool.run(move || parse(&bytes)).await;
+    parsed.unwrap_or_else(|_| Err(Problem::new(ProblemCode::Internal, "the body could not be read")))
+}

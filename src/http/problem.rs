@@ -1,0 +1,400 @@
+//! Errors as clients see them: `application/problem+json` (RFC 9457), always.
+
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use hyper::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    physics::{Fault, PhysicsError},
+    simulations::SimulationError,
+};
+
+/// The kinds of problems. Each has a paragraph in `docs/problems.md`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "docs/problems.md explains each of them")]
+pub enum ProblemCode {
+    MalformedJson,
+    MalformedRequest,
+    BadIdempotencyKey,
+    SimulationNotFound,
+    SimulationExpired,
+    SimulationLost,
+    BodyNotFound,
+    JointNotFound,
+    RouteNotFound,
+    MethodNotAllowed,
+    NotAcceptable,
+    RequestTimeout,
+    BodyTooLarge,
+    UriTooLong,
+    UnsupportedMediaType,
+    SimulationExists,
+    BodyExists,
+    JointExists,
+    IdempotencyKeyInFlight,
+    ReplyNotKept,
+    InvalidValue,
+    UnknownField,
+    LimitExceeded,
+    IdempotencyKeyReused,
+    SimulationBusy,
+    QuotaExceeded,
+    EngineFault,
+    Internal,
+    InstanceDraining,
+    Overloaded,
+    OutcomeUnknown,
+    RegistryUnavailable,
+}
+
+/// A problem on its way to the client. The edge writes it down, as it knows the request.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    code: ProblemCode,
+    detail: String,
+    errors: Vec<Fault>,
+    limit: Option<Limit>,
+    seq: Option<u64>,
+    retry_after: Option<Duration>,
+}
+
+/// A problem as it is written down.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody<'a> {
+    /// A link that ends in the code.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The code in words.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What is wrong with this request.
+    detail: &'a str,
+    /// The path of the request.
+    instance: &'a str,
+    /// The code.
+    error: ProblemCode,
+    /// As `detail`.
+    message: &'a str,
+    /// The simulation that the path names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    sim_id: Option<&'a str>,
+    /// Names the request in the logs.
+    request_id: &'a str,
+    /// Every value that cannot be taken.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(value_type = Option<Vec<FaultBody>>, nullable = false)]
+    errors: &'a [Fault],
+    #[serde(flatten)]
+    #[schema(inline)]
+    limit: Option<&'a Limit>,
+    /// Under which number the command was applied, where its reply is no longer kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    seq: Option<u64>,
+    /// Whether the same request may succeed later; on every 5xx.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    retryable: Option<bool>,
+    /// `unknown` where a command may or may not have been applied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    outcome: Option<&'static str>,
+}
+
+/// One value that cannot be taken.
+#[derive(ToSchema)]
+#[schema(as = Fault)]
+#[expect(dead_code, reason = "describes what `Fault` is written as")]
+pub struct FaultBody {
+    /// Where it stands in the request's body, a JSON pointer.
+    pointer: String,
+    /// What is wrong with it.
+    detail: String,
+}
+
+/// The limit that a request would exceed.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct Limit {
+    /// The setting.
+    #[schema(nullable = false)]
+    limit: &'static str,
+    /// Its value.
+    #[schema(nullable = false)]
+    maximum: usize,
+    /// What the request would have brought it to.
+    #[schema(nullable = false)]
+    used: usize,
+}
+
+/// What the edge knows of the request that met a problem.
+pub(super) struct Circumstances<'a> {
+    pub(super) path: &'a str,
+    pub(super) sim_id: Option<&'a str>,
+    pub(super) request_id: &'a str,
+}
+
+impl ProblemCode {
+    /// Every code.
+    pub const ALL: &'static [Self] = &[
+        Self::MalformedJson,
+        Self::MalformedRequest,
+        Self::BadIdempotencyKey,
+        Self::SimulationNotFound,
+        Self::SimulationExpired,
+        Self::SimulationLost,
+        Self::BodyNotFound,
+        Self::JointNotFound,
+        Self::RouteNotFound,
+        Self::MethodNotAllowed,
+        Self::NotAcceptable,
+        Self::RequestTimeout,
+        Self::BodyTooLarge,
+        Self::UriTooLong,
+        Self::UnsupportedMediaType,
+        Self::SimulationExists,
+        Self::BodyExists,
+        Self::JointExists,
+        Self::IdempotencyKeyInFlight,
+        Self::ReplyNotKept,
+        Self::InvalidValue,
+        Self::UnknownField,
+        Self::LimitExceeded,
+        Self::IdempotencyKeyReused,
+        Self::SimulationBusy,
+        Self::QuotaExceeded,
+        Self::EngineFault,
+        Self::Internal,
+        Self::InstanceDraining,
+        Self::Overloaded,
+        Self::OutcomeUnknown,
+        Self::RegistryUnavailable,
+    ];
+
+    /// The code as it stands on the wire, its title and its status.
+    pub const fn describe(self) -> (&'static str, &'static str, StatusCode) {
+        use StatusCode as S;
+        match self {
+            Self::MalformedJson => ("malformed_json", "The body is not JSON", S::BAD_REQUEST),
+            Self::MalformedRequest => ("malformed_request", "The request cannot be read", S::BAD_REQUEST),
+            Self::BadIdempotencyKey => ("bad_idempotency_key", "The idempotency key is malformed", S::BAD_REQUEST),
+            Self::SimulationNotFound => ("simulation_not_found", "No such simulation", S::NOT_FOUND),
+            Self::SimulationExpired => ("simulation_expired", "The simulation has expired", S::NOT_FOUND),
+            Self::SimulationLost => ("simulation_lost", "The simulation is lost", S::NOT_FOUND),
+            Self::BodyNotFound => ("body_not_found", "No such body", S::NOT_FOUND),
+            Self::JointNotFound => ("joint_not_found", "No such joint", S::NOT_FOUND),
+            Self::RouteNotFound => ("route_not_found", "No such route", S::NOT_FOUND),
+            Self::MethodNotAllowed => ("method_not_allowed", "The route does not know this method", S::METHOD_NOT_ALLOWED),
+            Self::NotAcceptable => ("not_acceptable", "The reply cannot have an accepted type", S::NOT_ACCEPTABLE),
+            Self::RequestTimeout => ("request_timeout", "The body came too slowly", S::REQUEST_TIMEOUT),
+            Self::BodyTooLarge => ("body_too_large", "The body is too large", S::PAYLOAD_TOO_LARGE),
+            Self::UriTooLong => ("uri_too_long", "The URI is too long", S::URI_TOO_LONG),
+            Self::UnsupportedMediaType => ("unsupported_media_type", "The body has another type than expected", S::UNSUPPORTED_MEDIA_TYPE),
+            Self::SimulationExists => ("simulation_exists", "The simulation exists", S::CONFLICT),
+            Self::BodyExists => ("body_exists", "The body exists", S::CONFLICT),
+            Self::JointExists => ("joint_exists", "The joint exists", S::CONFLICT),
+            Self::IdempotencyKeyInFlight => ("idempotency_key_in_flight", "A request with this idempotency key is under way", S::CONFLICT),
+            Self::ReplyNotKept => ("reply_not_kept", "The command was applied, its reply is no longer kept", S::CONFLICT),
+            Self::InvalidValue => ("invalid_value", "Some values cannot be taken", S::UNPROCESSABLE_ENTITY),
+            Self::UnknownField => ("unknown_field", "A field is unknown", S::UNPROCESSABLE_ENTITY),
+            Self::LimitExceeded => ("limit_exceeded", "A limit would be exceeded", S::UNPROCESSABLE_ENTITY),
+            Self::IdempotencyKeyReused => ("idempotency_key_reused", "The idempotency key was used for another request", S::UNPROCESSABLE_ENTITY),
+            Self::SimulationBusy => ("simulation_busy", "Too many requests wait for the simulation", S::TOO_MANY_REQUESTS),
+            Self::QuotaExceeded => ("quota_exceeded", "No more simulations can be created here", S::TOO_MANY_REQUESTS),
+            Self::EngineFault => ("engine_fault", "The physics engine failed on the command", S::INTERNAL_SERVER_ERROR),
+            Self::Internal => ("internal", "The service failed", S::INTERNAL_SERVER_ERROR),
+            Self::InstanceDraining => ("instance_draining", "The instance is about to stop", S::SERVICE_UNAVAILABLE),
+            Self::Overloaded => ("overloaded", "The service is overloaded", S::SERVICE_UNAVAILABLE),
+            Self::OutcomeUnknown => ("outcome_unknown", "The command is still being carried out", S::SERVICE_UNAVAILABLE),
+            Self::RegistryUnavailable => ("registry_unavailable", "The registry cannot be reached", S::SERVICE_UNAVAILABLE),
+        }
+    }
+}
+
+impl Problem {
+    /// A problem with a detail for the client.
+    pub fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
+        Self {
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            limit: None,
+            seq: None,
+            retry_after: None,
+        }
+    }
+
+    /// Values that cannot be taken.
+    pub fn invalid(errors: Vec<Fault>) -> Self {
+        let detail = match errors.as_slice() {
+            [fault] => format!("{}: {}", fault.pointer, fault.detail),
+            faults => format!("{} values cannot be taken, see errors", faults.len()),
+        };
+        Self {
+            errors,
+            ..Self::new(ProblemCode::InvalidValue, detail)
+        }
+    }
+
+    /// A field that is unknown.
+    pub fn unknown_field(fault: Fault) -> Self {
+        Self {
+            code: ProblemCode::UnknownField,
+            ..Self::invalid(vec![fault])
+        }
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.code.describe().2
+    }
+
+    pub(super) fn code(&self) -> &'static str {
+        self.code.describe().0
+    }
+
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// The problem as it is written down for a request.
+    pub(super) fn to_json(&self, circumstances: &Circumstances<'_>) -> Vec<u8> {
+        let (code, title, status) = self.code.describe();
+        let body = ProblemBody {
+            kind: format!("/problems/{code}"),
+            title,
+            status: status.as_u16(),
+            detail: &self.detail,
+            instance: circumstances.path,
+            error: self.code,
+            message: &self.detail,
+            sim_id: circumstances.sim_id,
+            request_id: circumstances.request_id,
+            errors: &self.errors,
+            limit: self.limit.as_ref(),
+            seq: self.seq,
+            retryable: status.is_server_error().then(|| self.retry_after.is_some()),
+            outcome: (self.code == ProblemCode::OutcomeUnknown).then_some("unknown"),
+        };
+        serde_json::to_vec(&body).expect("problems have nothing that cannot be written")
+    }
+
+    fn limit_exceeded(code: ProblemCode, limit: &'static str, maximum: usize, used: usize) -> Self {
+        Self {
+            limit: Some(Limit {
+                limit,
+                maximum,
+                used,
+            }),
+            ..Self::new(code, format!("{limit} is {maximum}, this would make {used}"))
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<SimulationError> for Problem {
+    fn from(error: SimulationError) -> Self {
+        use ProblemCode as Code;
+        use SimulationError as Error;
+        let retry_after = error.retry_after();
+        let said = |code| Self::new(code, error.to_string());
+        let problem = match error {
+            Error::NotFound(_) => said(Code::SimulationNotFound),
+            Error::Expired(_) => said(Code::SimulationExpired),
+            Error::Lost(_) => said(Code::SimulationLost),
+            Error::Exists(_) => said(Code::SimulationExists),
+            Error::Invalid(faults) => Self::invalid(faults),
+            Error::Busy { maximum, .. } => Self::limit_exceeded(
+                Code::SimulationBusy,
+                "MAX_QUEUE_PER_SIMULATION",
+                maximum,
+                maximum + 1,
+            ),
+            Error::QuotaExceeded { maximum } => Self::limit_exceeded(
+                Code::QuotaExceeded,
+                "MAX_SIMULATIONS",
+                maximum,
+                maximum + 1,
+            ),
+            Error::Draining => said(Code::InstanceDraining),
+            Error::Overloaded => said(Code::Overloaded),
+            Error::OutcomeUnknown => said(Code::OutcomeUnknown),
+            Error::KeyReused => said(Code::IdempotencyKeyReused),
+            Error::KeyInFlight => said(Code::IdempotencyKeyInFlight),
+            Error::ReplyNotKept { seq } => Self {
+                seq: Some(seq),
+                ..said(Code::ReplyNotKept)
+            },
+            Error::Engine(_) => Self::new(
+                Code::EngineFault,
+                "the physics engine failed on this command; the command is undone",
+            ),
+            Error::Registry(_) => said(Code::RegistryUnavailable),
+            Error::Physics(refused) => refused.into(),
+        };
+        Self {
+            retry_after,
+            ..problem
+        }
+    }
+}
+
+impl From<PhysicsError> for Problem {
+    fn from(error: PhysicsError) -> Self {
+        let said = |code| Self::new(code, error.to_string());
+        match error {
+            PhysicsError::Invalid(faults) => Self::invalid(faults),
+            PhysicsError::LimitExceeded {
+                limit,
+                maximum,
+                used,
+            } => Self::limit_exceeded(ProblemCode::LimitExceeded, limit, maximum, used),
+            PhysicsError::BodyNotFound(_) => said(ProblemCode::BodyNotFound),
+            PhysicsError::JointNotFound(_) => said(ProblemCode::JointNotFound),
+            PhysicsError::BodyExists(_) => said(ProblemCode::BodyExists),
+            PhysicsError::JointExists(_) => said(ProblemCode::JointExists),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::physics::EngineFault;
+
+    #[test]
+    fn every_code_is_its_variant_in_snake_case() {
+        for &code in ProblemCode::ALL {
+            let written = serde_json::to_value(code).unwrap();
+            assert_eq!(written, code.describe().0);
+        }
+    }
+
+    #[test]
+    fn an_engine_fault_is_a_500_that_says_it_is_undone_and_not_to_be_retried() {
+        let problem = Problem::from(SimulationError::Engine(EngineFault));
+        let circumstances = Circumstances {
+            path: "/simulations/a/step",
+            sim_id: Some("a"),
+            request_id: "r",
+        };
+        let body: serde_json::Value =
+            serde_json::from_slice(&problem.to_json(&circumstances)).unwrap();
+        assert_eq!(body["error"], "engine_fault");
+        assert_eq!(body["status"], 500);
+        assert_eq!(body["retryable"], false);
+        assert_eq!(body["type"], "/problems/engine_fault");
+    }
+}

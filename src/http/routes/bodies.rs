@@ -1,0 +1,165 @@
+//! Bodies: adding, looking at, changing and removing them.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    http::{
+        extract::{BodyName, Json, Keyed, Simulation},
+        json::OneOrMany,
+        observed::Observed,
+        problem::{Problem, ProblemBody},
+    },
+    physics::{BodyPatch, BodySpec, BodyView, Command},
+};
+
+/// One body, or several that are added all or none.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes what `OneOrMany` reads")]
+pub(crate) enum AddBodiesRequest {
+    /// One body.
+    One(Box<BodySpec>),
+    /// Several bodies.
+    Many(Vec<BodySpec>),
+}
+
+/// The names of what was added; `body_ids` where an array was sent.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes what `Outcome` is written as")]
+pub(crate) enum BodiesAdded {
+    /// One body was sent.
+    One {
+        /// Its name.
+        body_id: String,
+    },
+    /// An array was sent.
+    Many {
+        /// Their names, in the order sent.
+        body_ids: Vec<String>,
+    },
+}
+
+/// All bodies of a simulation.
+#[derive(Serialize, ToSchema)]
+#[expect(dead_code, reason = "describes what the simulation writes")]
+pub(crate) struct BodyList<'a> {
+    /// In the order they were added.
+    bodies: Vec<BodyView<'a>>,
+}
+
+/// Adds a body, or several, all or none.
+#[utoipa::path(
+    post,
+    path = "/simulations/{sim_id}/bodies",
+    tag = "bodies",
+    params(("sim_id" = String, Path, description = "The simulation")),
+    request_body(content = AddBodiesRequest, examples(
+        ("a ball" = (value = json!({"id": "ball", "shape": "sphere", "size": [0.5], "position": [0.0, 5.0, 0.0], "restitution": 0.8}))),
+        ("a floor and a crate" = (value = json!([
+            {"id": "floor", "shape": "plane", "kind": "static"},
+            {"id": "crate", "shape": "box", "size": [1.0, 1.0, 1.0], "position": [0.0, 0.5, 0.0], "mass": 20.0},
+        ]))),
+    )),
+    responses(
+        (status = 201, description = "Added", body = BodiesAdded),
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn add(
+    Simulation(simulation): Simulation,
+    Keyed { body, key }: Keyed<OneOrMany<BodySpec>>,
+) -> Result<Observed, Problem> {
+    let (command, location) = match body {
+        OneOrMany::One(spec) => {
+            let location = format!("/simulations/{}/bodies/{}", simulation.id(), spec.id);
+            (Command::AddBody(spec), Some(location))
+        }
+        OneOrMany::Many(specs) => (Command::AddBodies(specs), None),
+    };
+    let reply = simulation.execute(command, key).await?;
+    Ok(Observed::created(reply, location))
+}
+
+/// All bodies: what was asked for, and how they stand now.
+#[utoipa::path(
+    get,
+    path = "/simulations/{sim_id}/bodies",
+    tag = "bodies",
+    params(("sim_id" = String, Path, description = "The simulation")),
+    responses(
+        (status = 200, description = "In the order they were added", body = BodyList),
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn list(Simulation(simulation): Simulation) -> Result<Observed, Problem> {
+    Ok(Observed::ok(simulation.bodies().await?))
+}
+
+/// One body: what was asked for, and how it stands now.
+#[utoipa::path(
+    get,
+    path = "/simulations/{sim_id}/bodies/{body_id}",
+    tag = "bodies",
+    params(
+        ("sim_id" = String, Path, description = "The simulation"),
+        ("body_id" = String, Path, description = "The body"),
+    ),
+    responses(
+        (status = 200, description = "The body", body = BodyView),
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn show(
+    Simulation(simulation): Simulation,
+    BodyName(body_id): BodyName,
+) -> Result<Observed, Problem> {
+    Ok(Observed::ok(simulation.body(body_id).await?))
+}
+
+/// Changes a body.
+#[utoipa::path(
+    patch,
+    path = "/simulations/{sim_id}/bodies/{body_id}",
+    tag = "bodies",
+    params(
+        ("sim_id" = String, Path, description = "The simulation"),
+        ("body_id" = String, Path, description = "The body"),
+    ),
+    request_body(content = BodyPatch, example = json!({"position": [0.0, 3.0, 0.0], "velocity": [0.0, 0.0, 0.0]})),
+    responses(
+        (status = 200, description = "The body as it is now", body = BodyView),
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn patch(
+    Simulation(simulation): Simulation,
+    BodyName(body_id): BodyName,
+    Json(patch): Json<Box<BodyPatch>>,
+) -> Result<Observed, Problem> {
+    let command = Command::PatchBody(body_id, patch);
+    Ok(Observed::ok(simulation.execute(command, None).await?))
+}
+
+/// Removes a body, and its joints with it.
+#[utoipa::path(
+    delete,
+    path = "/simulations/{sim_id}/bodies/{body_id}",
+    tag = "bodies",
+    params(
+        ("sim_id" = String, Path, description = "The simulation"),
+        ("body_id" = String, Path, description = "The body"),
+    ),
+    responses(
+        (status = 204, description = "Removed"),
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn remove(
+    Simulation(simulation): Simulation,
+    BodyName(body_id): BodyName,
+) -> Result<Observed, Problem> {
+    let command = Command::RemoveBody(body_id);
+    Ok(Observed::done(simulation.execute(command, None).await?))
+}

@@ -1,0 +1,121 @@
+//! Pushing bodies.
+
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::{
+    http::{
+        extract::{BodyName, Json, Keyed, Simulation},
+        observed::Observed,
+        problem::{Problem, ProblemBody},
+    },
+    physics::{Command, Force, Impulse, Vec3, present},
+};
+
+/// A push at once.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ImpulseRequest {
+    /// N·s, world axes.
+    impulse: Vec3,
+    /// Where it acts, world coordinates, m; the centre of mass unless given.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
+    point: Option<Vec3>,
+}
+
+/// A push that lasts.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ForceRequest {
+    /// N, world axes.
+    #[serde(default)]
+    force: Vec3,
+    /// N·m, world axes.
+    #[serde(default)]
+    torque: Vec3,
+    /// Where the force acts, world coordinates, m; it stays on that spot of the body. The centre
+    /// of mass unless given.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
+    point: Option<Vec3>,
+}
+
+/// Pushes a dynamic body once.
+#[utoipa::path(
+    post,
+    path = "/simulations/{sim_id}/bodies/{body_id}/impulse",
+    tag = "forces",
+    params(
+        ("sim_id" = String, Path, description = "The simulation"),
+        ("body_id" = String, Path, description = "The body"),
+    ),
+    request_body(content = ImpulseRequest, example = json!({"impulse": [0.0, 5.0, 0.0]})),
+    responses(
+        (status = 204, description = "Pushed"),
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn impulse(
+    Simulation(simulation): Simulation,
+    BodyName(body_id): BodyName,
+    Keyed { body, key }: Keyed<ImpulseRequest>,
+) -> Result<Observed, Problem> {
+    let impulse = Impulse {
+        impulse: body.impulse,
+        point: body.point,
+    };
+    let command = Command::ApplyImpulse(body_id, impulse);
+    Ok(Observed::done(simulation.execute(command, key).await?))
+}
+
+/// Pushes a dynamic body from now on; replaces what pushed it before.
+#[utoipa::path(
+    put,
+    path = "/simulations/{sim_id}/bodies/{body_id}/force",
+    tag = "forces",
+    params(
+        ("sim_id" = String, Path, description = "The simulation"),
+        ("body_id" = String, Path, description = "The body"),
+    ),
+    request_body(content = ForceRequest, example = json!({"force": [0.0, 20.0, 0.0], "torque": [0.0, 0.0, 1.0]})),
+    responses(
+        (status = 204, description = "Pushed from now on"),
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn set_force(
+    Simulation(simulation): Simulation,
+    BodyName(body_id): BodyName,
+    Json(request): Json<ForceRequest>,
+) -> Result<Observed, Problem> {
+    let force = Force {
+        force: request.force,
+        torque: request.torque,
+        point: request.point,
+    };
+    let command = Command::SetForce(body_id, force);
+    Ok(Observed::done(simulation.execute(command, None).await?))
+}
+
+/// Stops pushing a body.
+#[utoipa::path(
+    delete,
+    path = "/simulations/{sim_id}/bodies/{body_id}/force",
+    tag = "forces",
+    params(
+        ("sim_id" = String, Path, description = "The simulation"),
+        ("body_id" = String, Path, description = "The body"),
+    ),
+    responses(
+        (status = 204, description = "No longer pushed"),
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn clear_force(
+    Simulation(simulation): Simulation,
+    BodyName(body_id): BodyName,
+) -> Result<Observed, Problem> {
+    let command = Command::ClearForce(body_id);
+    Ok(Observed::done(simulation.execute(command, None).await?))
+}

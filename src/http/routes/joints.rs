@@ -1,0 +1,165 @@
+//! Joints: adding, looking at, changing and removing them.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    http::{
+        extract::{JointName, Json, Keyed, Simulation},
+        json::OneOrMany,
+        observed::Observed,
+        problem::{Problem, ProblemBody},
+    },
+    physics::{Command, JointPatch, JointSpec},
+};
+
+/// One joint, or several that are added all or none.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes what `OneOrMany` reads")]
+pub(crate) enum AddJointsRequest {
+    /// One joint.
+    One(Box<JointSpec>),
+    /// Several joints.
+    Many(Vec<JointSpec>),
+}
+
+/// The names of what was added; `joint_ids` where an array was sent.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes what `Outcome` is written as")]
+pub(crate) enum JointsAdded {
+    /// One joint was sent.
+    One {
+        /// Its name.
+        joint_id: String,
+    },
+    /// An array was sent.
+    Many {
+        /// Their names, in the order sent.
+        joint_ids: Vec<String>,
+    },
+}
+
+/// All joints of a simulation.
+#[derive(Serialize, ToSchema)]
+#[expect(dead_code, reason = "describes what the simulation writes")]
+pub(crate) struct JointList {
+    /// In the order they were added.
+    joints: Vec<JointSpec>,
+}
+
+/// Adds a joint, or several, all or none.
+#[utoipa::path(
+    post,
+    path = "/simulations/{sim_id}/joints",
+    tag = "joints",
+    params(("sim_id" = String, Path, description = "The simulation")),
+    request_body(content = AddJointsRequest, examples(
+        ("a hinge" = (value = json!({"id": "hinge", "joint_type": "revolute", "body_a": "frame", "body_b": "door", "anchor_a": [0.5, 0.0, 0.0], "anchor_b": [-0.5, 0.0, 0.0], "axis": [0.0, 1.0, 0.0], "limits": [-1.5, 1.5]}))),
+        ("two links of a chain" = (value = json!([
+            {"id": "link-1", "joint_type": "spherical", "body_a": "hook", "body_b": "ball", "anchor_b": [0.0, 1.0, 0.0]},
+            {"id": "link-2", "joint_type": "spherical", "body_a": "ball", "body_b": "weight", "anchor_b": [0.0, 1.0, 0.0]},
+        ]))),
+    )),
+    responses(
+        (status = 201, description = "Added", body = JointsAdded),
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn add(
+    Simulation(simulation): Simulation,
+    Keyed { body, key }: Keyed<OneOrMany<JointSpec>>,
+) -> Result<Observed, Problem> {
+    let (command, location) = match body {
+        OneOrMany::One(spec) => {
+            let location = format!("/simulations/{}/joints/{}", simulation.id(), spec.id);
+            (Command::AddJoint(spec), Some(location))
+        }
+        OneOrMany::Many(specs) => (Command::AddJoints(specs), None),
+    };
+    let reply = simulation.execute(command, key).await?;
+    Ok(Observed::created(reply, location))
+}
+
+/// All joints.
+#[utoipa::path(
+    get,
+    path = "/simulations/{sim_id}/joints",
+    tag = "joints",
+    params(("sim_id" = String, Path, description = "The simulation")),
+    responses(
+        (status = 200, description = "In the order they were added", body = JointList),
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn list(Simulation(simulation): Simulation) -> Result<Observed, Problem> {
+    Ok(Observed::ok(simulation.joints().await?))
+}
+
+/// One joint.
+#[utoipa::path(
+    get,
+    path = "/simulations/{sim_id}/joints/{joint_id}",
+    tag = "joints",
+    params(
+        ("sim_id" = String, Path, description = "The simulation"),
+        ("joint_id" = String, Path, description = "The joint"),
+    ),
+    responses(
+        (status = 200, description = "The joint", body = JointSpec),
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn show(
+    Simulation(simulation): Simulation,
+    JointName(joint_id): JointName,
+) -> Result<Observed, Problem> {
+    Ok(Observed::ok(simulation.joint(joint_id).await?))
+}
+
+/// Changes a joint.
+#[utoipa::path(
+    patch,
+    path = "/simulations/{sim_id}/joints/{joint_id}",
+    tag = "joints",
+    params(
+        ("sim_id" = String, Path, description = "The simulation"),
+        ("joint_id" = String, Path, description = "The joint"),
+    ),
+    request_body(content = JointPatch, example = json!({"limits": [-0.5, 0.5]})),
+    responses(
+        (status = 200, description = "The joint as it is now", body = JointSpec),
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn patch(
+    Simulation(simulation): Simulation,
+    JointName(joint_id): JointName,
+    Json(patch): Json<JointPatch>,
+) -> Result<Observed, Problem> {
+    let command = Command::PatchJoint(joint_id, patch);
+    Ok(Observed::ok(simulation.execute(command, None).await?))
+}
+
+/// Removes a joint.
+#[utoipa::path(
+    delete,
+    path = "/simulations/{sim_id}/joints/{joint_id}",
+    tag = "joints",
+    params(
+        ("sim_id" = String, Path, description = "The simulation"),
+        ("joint_id" = String, Path, description = "The joint"),
+    ),
+    responses(
+        (status = 204, description = "Removed"),
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn remove(
+    Simulation(simulation): Simulation,
+    JointName(joint_id): JointName,
+) -> Result<Observed, Problem> {
+    let command = Command::RemoveJoint(joint_id);
+    Ok(Observed::done(simulation.execute(command, None).await?))
+}

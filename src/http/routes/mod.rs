@@ -1,0 +1,8 @@
+//! The resources, one file for each.
+
+pub(super) mod bodies;
+pub(super) mod forces;
+pub(super) mod joints;
+pub(super) mod service;
+pub(super) mod simulations;
+pub(super) mod stepping;

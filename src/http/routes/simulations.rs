@@ -1,0 +1,472 @@
+//! Simulations: creating, finding, changing and destroying them.
+
+use std::{fmt, time::Duration};
+
+use axum::{
+    extract::{RawQuery, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use indexmap::IndexMap;
+use serde::{Deserialize, Deserializer, Serialize, de};
+use unicode_normalization::UnicodeNormalization;
+use utoipa::ToSchema;
+
+use crate::{
+    config::Config,
+    http::{
+        extract::{Json, Keyed, Simulation},
+        observed::Observed,
+        problem::{Problem, ProblemBody},
+        state::AppState,
+    },
+    id::{ID_RULE, SimulationId},
+    physics::{
+        BodySpec, Command, Dimensions, Fault, Faults, Integrator, JointSpec, StateView, Vec3,
+        WorldConfig, WorldPatch, present,
+    },
+    simulations::{Labels, ListKey, NewSimulation, SimulationRecord},
+};
+
+/// How many labels a simulation may have.
+const MAX_LABELS: usize = 64;
+/// The longest name of a label, in bytes.
+const MAX_LABEL_NAME: usize = 64;
+/// The longest value of a label, in bytes.
+const MAX_LABEL_VALUE: usize = 256;
+/// How many simulations one page of the list may hold.
+const MAX_PAGE: usize = 1000;
+
+/// A simulation to create; `{}` is enough.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct CreateRequest {
+    /// m/s².
+    gravity: Vec3,
+    /// 2 locks the translation in z and the rotation about x and y.
+    #[schema(value_type = u8, minimum = 2, maximum = 3)]
+    dimensions: Dimensions,
+    /// The time step, s.
+    #[schema(minimum = 1e-5, maximum = 1.0)]
+    dt: f64,
+    /// Echoed; Rapier's own integrator runs whatever is asked for.
+    integrator: Integrator,
+    /// Its name; a random one unless given.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, pattern = "^[A-Za-z0-9_-]{1,64}$")]
+    id: Option<String>,
+    /// How long it lives without being used.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 1)]
+    ttl_seconds: Option<u64>,
+    /// As you like.
+    #[schema(value_type = std::collections::HashMap<String, String>)]
+    labels: Unique<String>,
+    /// What it should survive; this instance keeps simulations in memory whatever is asked for.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    durability: Option<Durability>,
+    /// Its first bodies.
+    bodies: Vec<BodySpec>,
+    /// Its first joints.
+    joints: Vec<JointSpec>,
+}
+
+/// What a simulation may be asked to survive.
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Durability {
+    /// Nothing.
+    Memory,
+    /// Its metadata outlives its owner.
+    Registry,
+    /// All of it outlives its owner.
+    Journal,
+}
+
+/// What to change of a simulation. What is left out stays as it is.
+#[derive(Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct PatchRequest {
+    /// m/s².
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    gravity: Option<Vec3>,
+    /// The time step from now on, s.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 1e-5, maximum = 1.0)]
+    dt: Option<f64>,
+    /// How long it lives without being used.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 1)]
+    ttl_seconds: Option<u64>,
+    /// Labels to set; `null` deletes one.
+    #[schema(value_type = std::collections::HashMap<String, Option<String>>)]
+    labels: Unique<Option<String>>,
+}
+
+/// A page of simulations.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ListResponse {
+    /// In the order of their creation.
+    simulations: Vec<SimulationRecord>,
+    /// Asks for the next page; `null` on the last.
+    next_cursor: Option<String>,
+}
+
+/// Until when a simulation lives without being used.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct KeepaliveResponse {
+    /// The simulation.
+    sim_id: String,
+    /// RFC 3339, UTC.
+    expires_at: String,
+}
+
+/// Creates a simulation.
+#[utoipa::path(
+    post,
+    path = "/simulations",
+    tag = "simulations",
+    request_body(content = CreateRequest, examples(
+        ("defaults" = (value = json!({}))),
+        ("a scene" = (value = json!({
+            "gravity": [0.0, -9.81, 0.0],
+            "dt": 0.01,
+            "labels": {"course": "mechanics"},
+            "bodies": [
+                {"id": "floor", "shape": "plane", "kind": "static"},
+                {"id": "ball", "shape": "sphere", "radius": 0.5, "position": [0.0, 5.0, 0.0]},
+            ],
+        }))),
+    )),
+    responses(
+        (status = 201, description = "Created", body = SimulationRecord),
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn create(
+    State(state): State<AppState>,
+    Keyed { body, key }: Keyed<CreateRequest>,
+) -> Result<Observed, Problem> {
+    let new = body.into_new_simulation(&state.config)?;
+    let (id, reply) = state.simulations.create(new, key).await?;
+    let location = format!("/simulations/{id}");
+    Ok(Observed::created(reply, Some(location)))
+}
+
+/// All simulations, page by page, in the order of their creation. Being listed is no access.
+#[utoipa::path(
+    get,
+    path = "/simulations",
+    tag = "simulations",
+    params(
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many; 100 unless given"),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
+        ("label" = Option<String>, Query, description = "Only those with this label, `name=value`; may be repeated"),
+    ),
+    responses(
+        (status = 200, description = "A page", body = ListResponse),
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn list(
+    State(state): State<AppState>,
+    RawQuery(query): RawQuery,
+) -> Result<axum::Json<ListResponse>, Problem> {
+    let ListQuery {
+        limit,
+        after,
+        labels,
+    } = ListQuery::parse(query.as_deref().unwrap_or_default())?;
+    let has_all = |owned: &Labels| {
+        let mut wanted = labels.iter();
+        wanted.all(|(name, value)| owned.get(name) == Some(value))
+    };
+    let (found, last) = state.simulations.list(after.as_ref(), limit, has_all);
+    Ok(axum::Json(ListResponse {
+        simulations: found.iter().map(|simulation| simulation.record()).collect(),
+        next_cursor: last.map(|(created, id)| format!("{created}.{id}")),
+    }))
+}
+
+/// What is registered of a simulation, and where it stands.
+#[utoipa::path(
+    get,
+    path = "/simulations/{sim_id}",
+    tag = "simulations",
+    params(("sim_id" = String, Path, description = "The simulation")),
+    responses(
+        (status = 200, description = "The simulation without its bodies", body = SimulationRecord),
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn show(Simulation(simulation): Simulation) -> axum::Json<SimulationRecord> {
+    axum::Json(simulation.record())
+}
+
+/// Changes gravity, the time step, the TTL or labels.
+#[utoipa::path(
+    patch,
+    path = "/simulations/{sim_id}",
+    tag = "simulations",
+    params(("sim_id" = String, Path, description = "The simulation")),
+    request_body(content = PatchRequest, example = json!({"gravity": [0.0, -1.62, 0.0], "ttl_seconds": 7200, "labels": {"where": "moon"}})),
+    responses(
+        (status = 200, description = "The simulation as it is now", body = SimulationRecord),
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn patch(
+    State(state): State<AppState>,
+    Simulation(simulation): Simulation,
+    Json(request): Json<PatchRequest>,
+) -> Result<axum::Json<SimulationRecord>, Problem> {
+    let world = WorldPatch {
+        gravity: request.gravity,
+        dt: request.dt,
+    };
+    let mut faults = Faults::default();
+    world.check(&mut faults);
+    let ttl = check_ttl(request.ttl_seconds, &state.config, &mut faults);
+    let labels = merge_labels(&simulation.labels(), request.labels.0, &mut faults);
+    faults.into_result()?;
+    if world != WorldPatch::default() {
+        simulation.execute(Command::Configure(world), None).await?;
+    }
+    simulation.reregister(labels, ttl).await;
+    Ok(axum::Json(simulation.record()))
+}
+
+/// Destroys a simulation, whatever it is doing.
+#[utoipa::path(
+    delete,
+    path = "/simulations/{sim_id}",
+    tag = "simulations",
+    params(("sim_id" = String, Path, description = "The simulation")),
+    responses(
+        (status = 204, description = "Destroyed"),
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn destroy(
+    State(state): State<AppState>,
+    Simulation(simulation): Simulation,
+) -> Result<StatusCode, Problem> {
+    state.simulations.destroy(&simulation).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The state of all bodies after the last committed command.
+#[utoipa::path(
+    get,
+    path = "/simulations/{sim_id}/state",
+    tag = "simulations",
+    params(("sim_id" = String, Path, description = "The simulation")),
+    responses(
+        (status = 200, description = "The state", body = StateView),
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn state(Simulation(simulation): Simulation) -> Result<Observed, Problem> {
+    Ok(Observed::ok(simulation.state().await?))
+}
+
+/// Counts as an access, and needs no body.
+#[utoipa::path(
+    post,
+    path = "/simulations/{sim_id}/keepalive",
+    tag = "simulations",
+    params(("sim_id" = String, Path, description = "The simulation")),
+    responses(
+        (status = 200, description = "Until when it lives now", body = KeepaliveResponse),
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn keepalive(Simulation(simulation): Simulation) -> Response {
+    let record = simulation.record();
+    axum::Json(KeepaliveResponse {
+        sim_id: record.sim_id.to_string(),
+        expires_at: record.expires_at,
+    })
+    .into_response()
+}
+
+impl Default for CreateRequest {
+    fn default() -> Self {
+        let WorldConfig {
+            gravity,
+            dimensions,
+            dt,
+            integrator,
+        } = WorldConfig::default();
+        Self {
+            gravity,
+            dimensions,
+            dt,
+            integrator,
+            id: None,
+            ttl_seconds: None,
+            labels: Unique::default(),
+            durability: None,
+            bodies: Vec::new(),
+            joints: Vec::new(),
+        }
+    }
+}
+
+impl CreateRequest {
+    fn into_new_simulation(self, config: &Config) -> Result<NewSimulation, Problem> {
+        let mut faults = Faults::default();
+        let id = self.id.as_deref().map(SimulationId::parse);
+        if matches!(id, Some(Err(_))) {
+            faults.add("id", ID_RULE);
+        }
+        let set = self.labels.0.into_iter().map(|(name, value)| (name, Some(value)));
+        let labels = merge_labels(&Labels::new(), set.collect(), &mut faults);
+        let new = NewSimulation {
+            id: id.and_then(Result::ok),
+            config: WorldConfig {
+                gravity: self.gravity,
+                dimensions: self.dimensions,
+                dt: self.dt,
+                integrator: self.integrator,
+            },
+            ttl: check_ttl(self.ttl_seconds, config, &mut faults),
+            labels: labels.unwrap_or_default(),
+            bodies: self.bodies,
+            joints: self.joints,
+        };
+        new.check(&mut faults);
+        faults.into_result()?;
+        Ok(new)
+    }
+}
+
+/// What the list is asked for.
+struct ListQuery {
+    limit: usize,
+    after: Option<ListKey>,
+    labels: Vec<(String, String)>,
+}
+
+impl ListQuery {
+    fn parse(query: &str) -> Result<Self, Problem> {
+        let mut parsed = Self {
+            limit: 100,
+            after: None,
+            labels: Vec::new(),
+        };
+        let mut faults = Faults::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            match name.as_ref() {
+                "limit" => match value.parse() {
+                    Ok(limit) if (1..=MAX_PAGE).contains(&limit) => parsed.limit = limit,
+                    _ => faults.add("limit", format_args!("must be between 1 and {MAX_PAGE}")),
+                },
+                "cursor" => match parse_cursor(&value) {
+                    Some(key) => parsed.after = Some(key),
+                    None => faults.add("cursor", "must be the next_cursor of another page"),
+                },
+                "label" => match value.split_once('=') {
+                    Some((name, value)) => {
+                        parsed.labels.push((name.nfc().collect(), value.nfc().collect()));
+                    }
+                    None => faults.add("label", "must be name=value"),
+                },
+                _ => {
+                    return Err(Problem::unknown_field(Fault {
+                        pointer: String::new(),
+                        detail: "the list takes limit, cursor and label".to_owned(),
+                    }));
+                }
+            }
+        }
+        faults.into_result()?;
+        Ok(parsed)
+    }
+}
+
+fn parse_cursor(text: &str) -> Option<ListKey> {
+    let (created, id) = text.split_once('.')?;
+    Some((created.parse().ok()?, SimulationId::parse(id).ok()?))
+}
+
+fn check_ttl(seconds: Option<u64>, config: &Config, faults: &mut Faults) -> Option<Duration> {
+    let seconds = seconds?;
+    let (least, most) = (config.min_ttl_seconds, config.max_ttl_seconds);
+    if !(least..=most).contains(&seconds) {
+        faults.add("ttl_seconds", format_args!("must be between {least} and {most}"));
+    }
+    Some(Duration::from_secs(seconds))
+}
+
+/// The labels after setting and deleting some; nothing if nothing changes.
+fn merge_labels(
+    before: &Labels,
+    changes: IndexMap<String, Option<String>>,
+    faults: &mut Faults,
+) -> Option<Labels> {
+    if changes.is_empty() {
+        return None;
+    }
+    let mut labels = before.clone();
+    faults.within("labels", |faults| {
+        for (name, value) in changes {
+            let name: String = name.nfc().collect();
+            let Some(value) = value else {
+                labels.shift_remove(&name);
+                continue;
+            };
+            let value: String = value.nfc().collect();
+            let has_control = name.chars().chain(value.chars()).any(char::is_control);
+            let fits = (1..=MAX_LABEL_NAME).contains(&name.len()) && value.len() <= MAX_LABEL_VALUE;
+            if has_control || !fits {
+                let shown: String = name.chars().take(MAX_LABEL_NAME).collect();
+                let place = shown.replace('~', "~0").replace('/', "~1");
+                faults.add(&place, format_args!("a label has a name of 1 to {MAX_LABEL_NAME} bytes and a value of at most {MAX_LABEL_VALUE}, without control characters"));
+            }
+            labels.insert(name, value);
+        }
+        if labels.len() > MAX_LABELS {
+            faults.add("", format_args!("there must not be more than {MAX_LABELS}"));
+        }
+    });
+    Some(labels)
+}
+
+/// A map that refuses a key that stands twice.
+#[derive(Serialize)]
+struct Unique<T>(IndexMap<String, T>);
+
+impl<T> Default for Unique<T> {
+    fn default() -> Self {
+        Self(IndexMap::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Unique<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor<T>(std::marker::PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Visitor<T> {
+            type Value = Unique<T>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object of texts")
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = IndexMap::new();
+                while let Some((key, value)) = map.next_entry::<String, T>()? {
+                    if entries.insert(key, value).is_some() {
+                        return Err(de::Error::custom("a name stands twice"));
+                    }
+                }
+                Ok(Unique(entries))
+            }
+        }
+
+        deserializer.deserialize_map(Visitor(std::marker::PhantomData))
+    }
+}

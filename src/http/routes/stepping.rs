@@ -1,0 +1,102 @@
+//! Letting time pass.
+
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::{
+    http::{
+        extract::{BodyName, Keyed, Simulation},
+        observed::Observed,
+        problem::{Problem, ProblemBody},
+    },
+    physics::{Command, Recording, StateView, Steps, Trajectory, present},
+};
+
+/// How far to step.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StepRequest {
+    /// How many steps; 0 shows the state.
+    #[schema(maximum = 10_000)]
+    steps: u32,
+    /// Seconds each, for this call only; the simulation's own unless given.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false, minimum = 1e-5, maximum = 1.0)]
+    dt: Option<f64>,
+}
+
+/// What to record.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TrajectoryRequest {
+    /// How many steps.
+    #[schema(maximum = 10_000)]
+    steps: u32,
+    /// Seconds each, for this call only; the simulation's own unless given.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false, minimum = 1e-5, maximum = 1.0)]
+    dt: Option<f64>,
+    /// Every how many steps a frame is kept.
+    #[serde(default = "one")]
+    #[schema(minimum = 1, default = 1)]
+    every: u32,
+}
+
+/// Lets time pass and answers the state.
+#[utoipa::path(
+    post,
+    path = "/simulations/{sim_id}/step",
+    tag = "stepping",
+    params(("sim_id" = String, Path, description = "The simulation")),
+    request_body(content = StepRequest, example = json!({"steps": 60, "dt": 0.016})),
+    responses(
+        (status = 200, description = "The state after the last step", body = StateView),
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn step(
+    Simulation(simulation): Simulation,
+    Keyed { body, key }: Keyed<StepRequest>,
+) -> Result<Observed, Problem> {
+    let steps = Steps {
+        count: body.steps,
+        dt: body.dt,
+    };
+    let reply = simulation.execute(Command::Step(steps), key).await?;
+    Ok(Observed::ok(reply))
+}
+
+/// Lets time pass and records a body, and the contacts of all bodies.
+#[utoipa::path(
+    post,
+    path = "/simulations/{sim_id}/bodies/{body_id}/trajectory",
+    tag = "stepping",
+    params(
+        ("sim_id" = String, Path, description = "The simulation"),
+        ("body_id" = String, Path, description = "The body to record"),
+    ),
+    request_body(content = TrajectoryRequest, example = json!({"steps": 100, "dt": 0.01, "every": 2})),
+    responses(
+        (status = 200, description = "The recording", body = Trajectory),
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn trajectory(
+    Simulation(simulation): Simulation,
+    BodyName(body_id): BodyName,
+    Keyed { body, key }: Keyed<TrajectoryRequest>,
+) -> Result<Observed, Problem> {
+    let recording = Recording {
+        steps: Steps {
+            count: body.steps,
+            dt: body.dt,
+        },
+        every: body.every,
+    };
+    let command = Command::Record(body_id, recording);
+    Ok(Observed::ok(simulation.execute(command, key).await?))
+}
+
+fn one() -> u32 {
+    1
+}

@@ -1,0 +1,16 @@
+//! The registry and home of Rapier physics simulations, over HTTP.
+//!
+//! `http → simulations → {physics, registry}`; see `docs/ARCHITECTURE.md`.
+
+pub mod app;
+pub mod clock;
+pub mod config;
+pub mod http;
+pub mod id;
+pub mod physics;
+pub mod registry;
+pub mod shutdown;
+pub mod simulations;
+pub mod telemetry;
+
+pub use self::{app::App, config::Config};

@@ -1,0 +1,207 @@
+//! Who touches whom, from the engine's own contacts.
+
+use rapier3d::{
+    geometry::{ColliderHandle, ContactPair},
+    math::{Pose, Vector},
+    parry::query,
+    prelude::{PhysicsWorld, RigidBodyHandle},
+};
+
+use super::roster::{Positions, Roster};
+
+/// The least separation at which a pair that was pushed is taken to have parted, m.
+const PARTED: f32 = 1e-3;
+
+/// For each body, the bodies it has an active contact with or a sensor's overlap, by position.
+#[derive(Debug, Default)]
+pub(super) struct ContactLists {
+    starts: Vec<u32>,
+    others: Vec<u32>,
+}
+
+/// The closest point of two bodies that touch or overlap.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Touch {
+    pub(super) a: u32,
+    pub(super) b: u32,
+    /// World coordinates, m.
+    pub(super) point: Vector,
+    /// World axes, from A to B.
+    pub(super) normal: Vector,
+    /// What the solver applied in the last step, N·s.
+    pub(super) impulse: f32,
+    /// The distance of the surfaces before the last step; negative where they overlap, m.
+    pub(super) distance: f32,
+    /// Whether one of the two is a sensor.
+    pub(super) is_sensor: bool,
+}
+
+impl ContactLists {
+    pub(super) fn of(engine: &PhysicsWorld, roster: &Roster) -> Self {
+        let positions = roster.positions();
+        let contacts = engine
+            .contact_pairs()
+            .filter(|pair| pair.has_any_active_contact())
+            .map(|pair| (pair.collider1, pair.collider2));
+        let overlaps = engine
+            .narrow_phase
+            .intersection_pairs()
+            .filter(|&(_, _, intersecting)| intersecting)
+            .map(|(one, other, _)| (one, other));
+        let mut links = Vec::new();
+        for (one, other) in contacts.chain(overlaps) {
+            // Pairs of removed bodies stay in the graph until the next step.
+            if let (Some(one), Some(other)) = (parent(engine, one), parent(engine, other)) {
+                let (a, b) = (positions.of(one), positions.of(other));
+                links.push((a, b));
+                links.push((b, a));
+            }
+        }
+        links.sort_unstable();
+        links.dedup();
+
+        let mut starts = vec![0; roster.bodies.len() + 1];
+        for &(a, _) in &links {
+            starts[a as usize + 1] += 1;
+        }
+        for position in 1..starts.len() {
+            starts[position] += starts[position - 1];
+        }
+        Self {
+            starts,
+            others: links.into_iter().map(|(_, b)| b).collect(),
+        }
+    }
+
+    /// The bodies in contact with the one at `position`, in the order of the roster.
+    pub(super) fn of_body(&self, position: usize) -> &[u32] {
+        &self.others[self.starts[position] as usize..self.starts[position + 1] as usize]
+    }
+}
+
+/// Every pair of bodies that the solver pushes apart or that is no farther apart than
+/// [`PARTED`], and every overlap with a sensor, sorted by (A, B). The body whose id sorts first
+/// is A.
+///
+/// The engine finds contacts at the start of a step, so their geometry belongs to the poses that
+/// `pose_before` answers.
+pub(super) fn touches(
+    engine: &PhysicsWorld,
+    roster: &Roster,
+    positions: &Positions,
+    pose_before: impl Fn(u32) -> Pose,
+) -> Vec<Touch> {
+    let scan = Scan {
+        engine,
+        roster,
+        positions,
+        pose_before,
+    };
+    let contacts = engine
+        .contact_pairs()
+        .filter_map(|pair| scan.contact(pair));
+    let overlaps = engine
+        .narrow_phase
+        .intersection_pairs()
+        .filter(|&(_, _, intersecting)| intersecting)
+        .filter_map(|(one, other, _)| scan.overlap(one, other));
+    let mut touches: Vec<Touch> = contacts.chain(overlaps).collect();
+    touches.sort_by_key(|touch| (touch.a, touch.b));
+    touches
+}
+
+struct Scan<'a, P> {
+    engine: &'a PhysicsWorld,
+    roster: &'a Roster,
+    positions: &'a Positions,
+    pose_before: P,
+}
+
+impl<P: Fn(u32) -> Pose> Scan<'_, P> {
+    fn contact(&self, pair: &ContactPair) -> Option<Touch> {
+        if !pair.has_any_active_contact() {
+            return None;
+        }
+        let impulse = pair.total_impulse().length();
+        let (manifold, contact) = pair.find_deepest_contact()?;
+        if impulse == 0.0 && contact.dist > PARTED {
+            return None;
+        }
+        let (one, pose_one) = self.collider(pair.collider1)?;
+        let (other, pose_other) = self.collider(pair.collider2)?;
+        let points = [
+            pose_one.transform_point(contact.local_p1),
+            pose_other.transform_point(contact.local_p2),
+        ];
+        Some(self.touch(
+            [one, other],
+            (points[0] + points[1]) * 0.5,
+            manifold.data.normal,
+            (impulse, contact.dist, false),
+        ))
+    }
+
+    fn overlap(&self, one: ColliderHandle, other: ColliderHandle) -> Option<Touch> {
+        let bodies = [self.collider(one)?.0, self.collider(other)?.0];
+        let shapes = [one, other].map(|handle| &self.engine.colliders[handle]);
+        let poses = shapes.map(|collider| *collider.position());
+        let found = query::contact(&poses[0], shapes[0].shape(), &poses[1], shapes[1].shape(), 0.0);
+        let (point, normal, distance) = match found {
+            Ok(Some(contact)) => (
+                (contact.point1 + contact.point2) * 0.5,
+                contact.normal1,
+                contact.dist,
+            ),
+            // Not every two shapes can be asked for their closest points.
+            Ok(None) | Err(_) => {
+                let between = poses[1].translation - poses[0].translation;
+                (
+                    (poses[0].translation + poses[1].translation) * 0.5,
+                    between.normalize_or(Vector::Y),
+                    0.0,
+                )
+            }
+        };
+        Some(self.touch(bodies, point, normal, (0.0, distance, true)))
+    }
+
+    /// Brings the two bodies into the order of their ids.
+    fn touch(
+        &self,
+        [one, other]: [u32; 2],
+        point: Vector,
+        normal: Vector,
+        (impulse, distance, is_sensor): (f32, f32, bool),
+    ) -> Touch {
+        let in_order = self.roster.body_at(one).0 <= self.roster.body_at(other).0;
+        let (a, b, normal) = if in_order {
+            (one, other, normal)
+        } else {
+            (other, one, -normal)
+        };
+        Touch {
+            a,
+            b,
+            point,
+            normal,
+            impulse,
+            distance,
+            is_sensor,
+        }
+    }
+
+    /// The body of a collider, and the collider's pose before the last step.
+    fn collider(&self, handle: ColliderHandle) -> Option<(u32, Pose)> {
+        let collider = self.engine.colliders.get(handle)?;
+        let body = self.positions.of(collider.parent()?);
+        let in_body = collider
+            .position_wrt_parent()
+            .copied()
+            .unwrap_or(Pose::IDENTITY);
+        Some((body, (self.pose_before)(body) * in_body))
+    }
+}
+
+fn parent(engine: &PhysicsWorld, handle: ColliderHandle) -> Option<RigidBodyHandle> {
+    engine.colliders.get(handle)?.parent()
+}

@@ -1,0 +1,75 @@
+//! The names of a world's bodies and joints, in the order they were added.
+
+use indexmap::IndexMap;
+use rapier3d::prelude::{ImpulseJointHandle, RigidBodyHandle};
+use serde::{Deserialize, Serialize};
+
+use super::{body::BodySpec, joint::JointSpec, vector::Vec3};
+use crate::id::{BodyId, JointId};
+
+/// Who is in a world.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Roster {
+    pub(super) bodies: IndexMap<BodyId, Body>,
+    pub(super) joints: IndexMap<JointId, Joint>,
+}
+
+/// A body: what was asked for, and where Rapier keeps it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Body {
+    pub(super) spec: BodySpec,
+    pub(super) handle: RigidBodyHandle,
+    /// What pushes it at every step.
+    pub(super) force: Option<HeldForce>,
+    /// Whether the engine has disabled it because its state went beyond all bounds.
+    pub(super) quarantined: bool,
+}
+
+/// A push that lasts.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct HeldForce {
+    pub(super) force: Vec3,
+    pub(super) torque: Vec3,
+    /// Where the force acts, in the body's frame.
+    pub(super) local_point: Option<Vec3>,
+}
+
+/// A joint: what was asked for, and where Rapier keeps it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Joint {
+    pub(super) spec: JointSpec,
+    pub(super) handle: ImpulseJointHandle,
+}
+
+/// Where each of Rapier's bodies stands in the roster.
+#[derive(Debug)]
+pub(super) struct Positions(Vec<u32>);
+
+impl Roster {
+    /// The table for looking bodies up by Rapier's handles; good until a body comes or goes.
+    pub(super) fn positions(&self) -> Positions {
+        let mut table = Vec::with_capacity(self.bodies.len());
+        for (position, body) in (0..).zip(self.bodies.values()) {
+            let slot = body.handle.into_raw_parts().0 as usize;
+            if table.len() <= slot {
+                table.resize(slot + 1, u32::MAX);
+            }
+            table[slot] = position;
+        }
+        Positions(table)
+    }
+
+    /// The body at `position`.
+    pub(super) fn body_at(&self, position: u32) -> (&BodyId, &Body) {
+        self.bodies
+            .get_index(position as usize)
+            .expect("positions are those of the roster they were made from")
+    }
+}
+
+impl Positions {
+    /// Where the body behind `handle` stands.
+    pub(super) fn of(&self, handle: RigidBodyHandle) -> u32 {
+        self.0[handle.into_raw_parts().0 as usize]
+    }
+}

@@ -1,0 +1,215 @@
+//! What can be seen of a world at one moment, after the world itself has moved on.
+
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
+
+use super::{
+    body::BodySpec,
+    config::WorldConfig,
+    contact::ContactLists,
+    joint::JointSpec,
+    roster::Roster,
+    vector::{Quat, Vec3},
+};
+use crate::id::{BodyId, JointId, SimulationId};
+
+/// A world at one moment. Cheap to share; it does not change.
+#[derive(Debug)]
+pub struct View {
+    pub(super) config: WorldConfig,
+    pub(super) time: f64,
+    pub(super) steps: u64,
+    pub(super) roster: Arc<Roster>,
+    pub(super) motions: Vec<Motion>,
+    pub(super) contacts: ContactLists,
+}
+
+/// How a body stands and moves.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Motion {
+    pub(super) translation: Vec3,
+    pub(super) rotation: Quat,
+    pub(super) linvel: Vec3,
+    pub(super) angvel: Vec3,
+    pub(super) sleeping: bool,
+}
+
+/// The state of a simulation.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StateView<'a> {
+    /// The simulation.
+    #[schema(value_type = String)]
+    sim_id: &'a str,
+    /// Simulated seconds since the beginning.
+    time: f64,
+    /// Steps since the beginning.
+    step: u64,
+    /// In the order they were added.
+    bodies: Vec<BodyStateView<'a>>,
+    /// Bodies the engine has disabled because their state went beyond all bounds; they keep
+    /// their last finite values.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Option<Vec<String>>, nullable = false)]
+    quarantined: Vec<&'a BodyId>,
+}
+
+/// The state of a body.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BodyStateView<'a> {
+    /// Its name.
+    #[schema(value_type = String)]
+    id: &'a BodyId,
+    /// m.
+    position: Vec3,
+    /// Unit quaternion.
+    orientation: Quat,
+    /// m/s.
+    velocity: Vec3,
+    /// rad/s.
+    angular_velocity: Vec3,
+    /// The bodies it has an active contact with after the last step, or overlaps as or with a
+    /// sensor.
+    #[schema(value_type = Vec<String>)]
+    contacts: Contacts<'a>,
+}
+
+/// A body: its specification with the pose and motion it has now, and its contacts.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BodyView<'a> {
+    #[serde(flatten)]
+    spec: BodySpec,
+    /// Whether it is at rest and costs nothing.
+    sleeping: bool,
+    /// The bodies it has an active contact with.
+    #[schema(value_type = Vec<String>)]
+    contacts: Contacts<'a>,
+    /// Whether the engine has disabled it because its state went beyond all bounds.
+    #[serde(skip_serializing_if = "is_false")]
+    quarantined: bool,
+}
+
+/// Names of bodies, written without collecting them first.
+#[derive(Clone, Copy, Debug)]
+struct Contacts<'a> {
+    roster: &'a Roster,
+    positions: &'a [u32],
+}
+
+impl View {
+    /// The configuration with the gravity and time step in force.
+    pub fn config(&self) -> &WorldConfig {
+        &self.config
+    }
+
+    /// Simulated seconds since the beginning.
+    pub fn time(&self) -> f64 {
+        self.time
+    }
+
+    /// Steps since the beginning.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// The state, as clients of `sim_id` see it.
+    pub fn state<'a>(&'a self, sim_id: &'a SimulationId) -> StateView<'a> {
+        let bodies = &self.roster.bodies;
+        StateView {
+            sim_id: sim_id.as_str(),
+            time: self.time,
+            step: self.steps,
+            bodies: bodies
+                .keys()
+                .zip(&self.motions)
+                .enumerate()
+                .map(|(position, (id, motion))| BodyStateView {
+                    id,
+                    position: motion.translation,
+                    orientation: motion.rotation,
+                    velocity: motion.linvel,
+                    angular_velocity: motion.angvel,
+                    contacts: self.contacts_of(position),
+                })
+                .collect(),
+            quarantined: bodies
+                .iter()
+                .filter(|(_, body)| body.quarantined)
+                .map(|(id, _)| id)
+                .collect(),
+        }
+    }
+
+    /// How many bodies there are.
+    pub fn body_count(&self) -> usize {
+        self.roster.bodies.len()
+    }
+
+    /// How many joints there are.
+    pub fn joint_count(&self) -> usize {
+        self.roster.joints.len()
+    }
+
+    /// One body.
+    pub fn body(&self, id: &BodyId) -> Option<BodyView<'_>> {
+        let position = self.roster.bodies.get_index_of(id)?;
+        Some(self.body_at(position))
+    }
+
+    /// All bodies, in the order they were added.
+    pub fn bodies(&self) -> Vec<BodyView<'_>> {
+        (0..self.body_count())
+            .map(|position| self.body_at(position))
+            .collect()
+    }
+
+    /// One joint.
+    pub fn joint(&self, id: &JointId) -> Option<&JointSpec> {
+        self.roster.joints.get(id).map(|joint| &joint.spec)
+    }
+
+    /// All joints, in the order they were added.
+    pub fn joints(&self) -> Vec<&JointSpec> {
+        self.roster.joints.values().map(|joint| &joint.spec).collect()
+    }
+
+    fn body_at(&self, position: usize) -> BodyView<'_> {
+        let body = &self.roster.bodies[position];
+        let motion = self.motions[position];
+        BodyView {
+            spec: BodySpec {
+                translation: motion.translation,
+                rotation: motion.rotation,
+                linvel: motion.linvel,
+                angvel: motion.angvel,
+                ..body.spec.clone()
+            },
+            sleeping: motion.sleeping,
+            contacts: self.contacts_of(position),
+            quarantined: body.quarantined,
+        }
+    }
+
+    fn contacts_of(&self, position: usize) -> Contacts<'_> {
+        Contacts {
+            roster: &self.roster,
+            positions: self.contacts.of_body(position),
+        }
+    }
+}
+
+impl Serialize for Contacts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(
+            self.positions
+                .iter()
+                .map(|&position| self.roster.body_at(position).0),
+        )
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}

@@ -1,0 +1,272 @@
+//! A world: the sole owner of Rapier's sets, changed by commands only.
+
+use std::sync::Arc;
+
+use rapier3d::prelude::PhysicsWorld;
+
+use super::{
+    command::{Command, Outcome, Recording},
+    config::{SimulatedTime, WorldConfig},
+    contact::ContactLists,
+    drag::Drag,
+    error::PhysicsError,
+    limits::WorldLimits,
+    roster::{HeldForce, Roster},
+    trajectory::Recorder,
+    view::{Motion, View},
+};
+
+/// A physical world.
+///
+/// Pure: the same commands always lead to the same world, bit for bit, in any process.
+pub struct World {
+    pub(super) engine: PhysicsWorld,
+    pub(super) config: WorldConfig,
+    pub(super) time: SimulatedTime,
+    pub(super) roster: Arc<Roster>,
+    /// Whether nothing was changed since the last step, see [`World::is_settled`].
+    pub(super) settled: bool,
+}
+
+/// A command under way: what is instant has been done, the steps are still to be taken.
+///
+/// The caller takes them one by one, so that it may pause between any two.
+#[must_use = "a run must be finished"]
+pub struct Run {
+    remaining: u32,
+    dt: f64,
+    recorder: Option<Box<Recorder>>,
+    outcome: Outcome,
+    #[cfg(test)]
+    panics: bool,
+}
+
+impl World {
+    /// An empty world of a checked configuration.
+    pub fn new(config: WorldConfig) -> Self {
+        let engine = PhysicsWorld {
+            gravity: config.gravity.into(),
+            ..PhysicsWorld::default()
+        };
+        Self {
+            engine,
+            config,
+            time: SimulatedTime::default(),
+            roster: Arc::default(),
+            settled: true,
+        }
+    }
+
+    /// Applies a command from beginning to end.
+    pub fn apply(
+        &mut self,
+        command: &Command,
+        limits: &WorldLimits,
+    ) -> Result<Outcome, PhysicsError> {
+        let mut run = self.start(command, limits)?;
+        while !run.is_done() {
+            self.advance(&mut run);
+        }
+        Ok(self.finish(run))
+    }
+
+    /// Checks a command in full and begins it; a refused one has changed nothing.
+    pub fn start(&mut self, command: &Command, limits: &WorldLimits) -> Result<Run, PhysicsError> {
+        self.check(command, limits)?;
+        let run = match command {
+            Command::Step(steps) => {
+                let dt = steps.dt.unwrap_or(self.config.dt);
+                Run::steps(steps.count, dt, Outcome::Stepped)
+            }
+            Command::Record(id, recording) => {
+                let recording = *recording;
+                let dt = recording.steps.dt.unwrap_or(self.config.dt);
+                let position = self.roster.bodies.get_index_of(id);
+                let position = u32::try_from(position.expect("the command was checked"))
+                    .expect("bodies are limited to far fewer");
+                self.record(position, recording, dt)
+            }
+            #[cfg(test)]
+            Command::Panic(count) => Run {
+                panics: true,
+                ..Run::steps(*count, self.config.dt, Outcome::Done)
+            },
+            edit => {
+                let outcome = self.edit(edit);
+                self.settled = false;
+                Run::steps(0, self.config.dt, outcome)
+            }
+        };
+        Ok(run)
+    }
+
+    /// Takes one step of a run that is not done.
+    pub fn advance(&mut self, run: &mut Run) {
+        let time = self.time.time();
+        if let Some(recorder) = &mut run.recorder {
+            recorder.before_step(&self.engine, &self.roster, time);
+        }
+        self.step(run.dt);
+        run.remaining -= 1;
+        if let Some(recorder) = &mut run.recorder {
+            recorder.after_step(&self.engine, &self.roster, time);
+        }
+        #[cfg(test)]
+        assert!(!(run.panics && run.remaining == 0), "a panic for tests");
+    }
+
+    /// Ends a run that is done.
+    pub fn finish(&self, run: Run) -> Outcome {
+        match run.recorder {
+            Some(recorder) => Outcome::Recorded(Box::new(recorder.finish(&self.roster))),
+            None => run.outcome,
+        }
+    }
+
+    /// Whether a snapshot taken now would continue bit for bit: the engine keeps pending edits
+    /// of its joints outside of what it serialises, so that only a world right after a step (or
+    /// an empty one) can be restored exactly.
+    pub fn is_settled(&self) -> bool {
+        self.settled
+    }
+
+    /// What can be seen of the world now.
+    pub fn view(&self) -> View {
+        let motions = self.roster.bodies.values().map(|body| {
+            let body = &self.engine.bodies[body.handle];
+            Motion {
+                translation: body.translation().into(),
+                rotation: (*body.rotation()).into(),
+                linvel: body.linvel().into(),
+                angvel: body.angvel().into(),
+                sleeping: body.is_sleeping(),
+            }
+        });
+        View {
+            config: self.config,
+            time: self.time.time(),
+            steps: self.time.steps(),
+            motions: motions.collect(),
+            contacts: ContactLists::of(&self.engine, &self.roster),
+            roster: Arc::clone(&self.roster),
+        }
+    }
+
+    /// The configuration with the gravity and time step in force.
+    pub fn config(&self) -> &WorldConfig {
+        &self.config
+    }
+
+    /// Simulated seconds since the beginning.
+    pub fn time(&self) -> f64 {
+        self.time.time()
+    }
+
+    /// Steps since the beginning.
+    pub fn steps(&self) -> u64 {
+        self.time.steps()
+    }
+
+    /// How many joints there are.
+    pub fn joint_count(&self) -> usize {
+        self.roster.joints.len()
+    }
+
+    /// How many bodies there are.
+    pub fn body_count(&self) -> usize {
+        self.roster.bodies.len()
+    }
+
+    fn record(&self, position: u32, recording: Recording, dt: f64) -> Run {
+        Run {
+            recorder: Some(Box::new(Recorder::new(position, recording, dt, &self.roster))),
+            ..Run::steps(recording.steps.count, dt, Outcome::Done)
+        }
+    }
+
+    fn step(&mut self, dt: f64) {
+        #[expect(clippy::cast_possible_truncation, reason = "the engine computes in f32")]
+        let engine_dt = dt as f32;
+        self.engine.integration_parameters.dt = engine_dt;
+        self.push(engine_dt);
+        self.engine.step();
+        self.time.tick(dt);
+        self.settled = true;
+        if !self.engine.quarantine().is_empty() {
+            self.note_quarantine();
+        }
+    }
+
+    /// Applies held forces and drag for one step. They replace what the step before left, so
+    /// that nothing accumulates.
+    fn push(&mut self, dt: f32) {
+        for body in self.roster.bodies.values() {
+            let drag = Drag::of(&body.spec);
+            if drag.is_none() && body.force.is_none() {
+                continue;
+            }
+            let now = &self.engine.bodies[body.handle];
+            let idle = now.is_sleeping() && body.force.is_none();
+            if !now.is_dynamic() || !now.is_enabled() || idle {
+                continue;
+            }
+            let pushed = &mut self.engine.bodies[body.handle];
+            pushed.reset_forces(false);
+            pushed.reset_torques(false);
+            if let Some(drag) = drag {
+                let force = drag.force(pushed.linvel(), *pushed.rotation(), pushed.mass(), dt);
+                pushed.add_force(force, false);
+            }
+            if let Some(HeldForce {
+                force,
+                torque,
+                local_point,
+            }) = body.force
+            {
+                match local_point {
+                    Some(point) => {
+                        let point = pushed.position().transform_point(point.into());
+                        pushed.add_force_at_point(force.into(), point, true);
+                    }
+                    None => pushed.add_force(force.into(), true),
+                }
+                pushed.add_torque(torque.into(), true);
+            }
+        }
+    }
+
+    fn note_quarantine(&mut self) {
+        let report = self.engine.quarantine();
+        let owners = report
+            .colliders()
+            .iter()
+            .filter_map(|&handle| self.engine.colliders.get(handle)?.parent());
+        let found: Vec<_> = report.bodies().iter().copied().chain(owners).collect();
+        for body in Arc::make_mut(&mut self.roster).bodies.values_mut() {
+            body.quarantined |= found.contains(&body.handle);
+        }
+    }
+}
+
+impl Run {
+    /// Whether all steps are taken.
+    pub fn is_done(&self) -> bool {
+        self.remaining == 0
+    }
+
+    /// How many steps are still to be taken.
+    pub fn remaining(&self) -> u32 {
+        self.remaining
+    }
+
+    fn steps(count: u32, dt: f64, outcome: Outcome) -> Self {
+        Self {
+            remaining: count,
+            dt,
+            recorder: None,
+            outcome,
+            #[cfg(test)]
+            panics: false,
+        }
+    }
+}

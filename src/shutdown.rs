@@ -1,0 +1,57 @@
+//! How the process comes to an end: what must be told, and what must be waited for.
+
+use std::{future::Future, time::Duration};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Tells every task when to stop. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Shutdown {
+    draining: CancellationToken,
+    aborting: CancellationToken,
+    connections: TaskTracker,
+}
+
+impl Shutdown {
+    /// Starts a task that ends when its work does or when the process aborts.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        spawn(self.aborting.clone().run_until_cancelled_owned(task));
+    }
+
+    /// Starts a task that a graceful stop waits for.
+    pub fn spawn_awaited(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let task = self.aborting.clone().run_until_cancelled_owned(task);
+        spawn(self.connections.track_future(task));
+    }
+
+    /// Completes when no new work is to be taken.
+    pub async fn drained(&self) {
+        self.draining.cancelled().await;
+    }
+
+    /// Takes no new work, waits up to `grace` for what is awaited, then stops everything.
+    /// Whether all of it came to its end in time.
+    pub async fn stop(&self, grace: Duration) -> bool {
+        self.draining.cancel();
+        self.connections.close();
+        let in_time = tokio::time::timeout(grace, self.connections.wait()).await;
+        self.aborting.cancel();
+        in_time.is_ok()
+    }
+}
+
+/// Completes at the first SIGTERM or SIGINT; its name.
+pub async fn stop_signal() -> std::io::Result<&'static str> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    })
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that spawns tasks")]
+fn spawn(task: impl Future<Output = Option<()>> + Send + 'static) {
+    drop(tokio::spawn(task));
+}

@@ -1,0 +1,97 @@
+//! Why a simulation did not do as asked.
+
+use std::time::Duration;
+
+use crate::{
+    id::SimulationId,
+    physics::{EngineFault, Fault, PhysicsError},
+    registry::RegistryError,
+};
+
+/// Why a request about simulations was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum SimulationError {
+    /// It never was, or it was destroyed.
+    #[error("no simulation {0}")]
+    NotFound(SimulationId),
+    /// Nobody used it for the length of its TTL.
+    #[error("simulation {0} has expired")]
+    Expired(SimulationId),
+    /// Its world could not be kept.
+    #[error("simulation {0} is lost")]
+    Lost(SimulationId),
+    /// The name is taken.
+    #[error("simulation {0} exists")]
+    Exists(SimulationId),
+    /// Some values of a new simulation, or of a change to one, cannot be taken.
+    #[error("{} invalid value(s)", .0.len())]
+    Invalid(Vec<Fault>),
+    /// Its queue is full; nothing was applied.
+    #[error("simulation {id} has {maximum} requests waiting")]
+    Busy {
+        /// The simulation.
+        id: SimulationId,
+        /// How many may wait.
+        maximum: usize,
+    },
+    /// This instance holds as many simulations as it may.
+    #[error("this instance holds {maximum} simulations, its maximum")]
+    QuotaExceeded {
+        /// How many it may hold.
+        maximum: usize,
+    },
+    /// This instance is about to stop.
+    #[error("this instance is draining")]
+    Draining,
+    /// The request waited so long that it was not begun.
+    #[error("the request waited too long and was not begun")]
+    Overloaded,
+    /// The request is still being carried out; waiting for it has ended.
+    #[error("the request is still being carried out")]
+    OutcomeUnknown,
+    /// A key was used for another request before.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// The first request with this key is still being carried out.
+    #[error("a request with this idempotency key is being carried out")]
+    KeyInFlight,
+    /// The command of this key was applied, but its reply is no longer kept.
+    #[error("the command was applied as {seq}, its reply is no longer kept")]
+    ReplyNotKept {
+        /// The number under which it was applied.
+        seq: u64,
+    },
+    /// The world refused the command.
+    #[error(transparent)]
+    Physics(#[from] PhysicsError),
+    /// The engine failed on the command, which has been undone.
+    #[error(transparent)]
+    Engine(#[from] EngineFault),
+    /// The registry failed.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+}
+
+impl SimulationError {
+    /// After which time the same request may succeed.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Busy { .. }
+            | Self::QuotaExceeded { .. }
+            | Self::Draining
+            | Self::Overloaded
+            | Self::OutcomeUnknown => Some(Duration::from_secs(1)),
+            Self::NotFound(_)
+            | Self::Expired(_)
+            | Self::Lost(_)
+            | Self::Exists(_)
+            | Self::Invalid(_)
+            | Self::KeyReused
+            | Self::KeyInFlight
+            | Self::ReplyNotKept { .. }
+            | Self::Physics(_)
+            | Self::Engine(_)
+            | Self::Registry(_) => None,
+        }
+    }
+}

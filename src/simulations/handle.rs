@@ -1,0 +1,345 @@
+//! The way to one live simulation: one method per question, answered by its task.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    Services,
+    error::SimulationError,
+    idempotency::{IdempotencyKey, KeyInFlight, KeysInFlight},
+    record::{Labels, SimulationRecord},
+    reply::{Reply, json},
+};
+use crate::{
+    clock::Moment,
+    id::{BodyId, JointId, SimulationId},
+    physics::{Command, PhysicsError, View, World, WorldConfig},
+};
+
+/// Worlds of more bodies than this are shown and written down on the compute pool.
+pub(super) const MAX_BODIES_IN_PLACE: usize = 150;
+
+/// A live simulation. Cheap to clone.
+#[derive(Clone)]
+pub struct SimulationHandle {
+    pub(super) shared: Arc<Shared>,
+    pub(super) services: Arc<Services>,
+}
+
+/// What a simulation's task and all its handles share.
+pub(super) struct Shared {
+    pub(super) id: SimulationId,
+    pub(super) created: Moment,
+    /// Its place in lists; no two simulations of an instance have the same.
+    pub(super) created_unix_micros: u64,
+    pub(super) commands: mpsc::Sender<Box<CommandRequest>>,
+    pub(super) urgent: mpsc::Sender<Urgent>,
+    pub(super) committed: Mutex<Committed>,
+    pub(super) labels: Mutex<Arc<Labels>>,
+    pub(super) ttl_micros: AtomicU64,
+    pub(super) last_access_micros: AtomicU64,
+    pub(super) is_stepping: AtomicBool,
+    pub(super) is_frozen: AtomicBool,
+    pub(super) keys_in_flight: KeysInFlight,
+    /// How the simulation was created, if the client may ask again.
+    pub(super) creation: OnceLock<Box<Creation>>,
+}
+
+/// Where a simulation stands, as far as commands are committed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Committed {
+    pub(super) config: WorldConfig,
+    pub(super) seq: u64,
+    pub(super) step: u64,
+    pub(super) time: f64,
+    pub(super) bodies: usize,
+    pub(super) joints: usize,
+}
+
+/// The keyed request that created a simulation, and its reply.
+pub(super) struct Creation {
+    pub(super) key: IdempotencyKey,
+    pub(super) reply: Reply,
+}
+
+/// A command on its way to the task.
+pub(super) struct CommandRequest {
+    pub(super) command: Command,
+    pub(super) key: Option<(IdempotencyKey, KeyInFlight)>,
+    pub(super) ticket: Arc<Ticket>,
+    pub(super) reply: oneshot::Sender<Result<Reply, SimulationError>>,
+}
+
+/// What the task answers even while the world is being stepped elsewhere.
+pub(super) enum Urgent {
+    /// Show the last committed state.
+    Show(oneshot::Sender<Seen>),
+    /// Look at the deadlines again.
+    Rearm,
+    /// Come to an end.
+    Close,
+}
+
+/// The last committed state.
+#[derive(Clone)]
+pub(super) struct Seen {
+    pub(super) view: Arc<View>,
+    pub(super) seq: u64,
+}
+
+/// Settles between a task that begins a command and a client that stops waiting for it.
+#[derive(Default)]
+pub(super) struct Ticket(AtomicU8);
+
+const WAITING: u8 = 0;
+const BEGUN: u8 = 1;
+const ABANDONED: u8 = 2;
+
+impl Ticket {
+    /// Begins the command, unless its client has given it up.
+    pub(super) fn begin(&self) -> bool {
+        self.settle(BEGUN)
+    }
+
+    /// Gives the command up, unless it has begun.
+    fn abandon(&self) -> bool {
+        self.settle(ABANDONED)
+    }
+
+    fn settle(&self, outcome: u8) -> bool {
+        let order = Ordering::AcqRel;
+        self.0
+            .compare_exchange(WAITING, outcome, order, Ordering::Acquire)
+            .is_ok()
+    }
+}
+
+impl SimulationHandle {
+    /// Its name.
+    pub fn id(&self) -> &SimulationId {
+        &self.shared.id
+    }
+
+    /// How many commands it has seen, and how many steps it has taken.
+    pub fn progress(&self) -> (u64, u64) {
+        let committed = self.shared.committed();
+        (committed.seq, committed.step)
+    }
+
+    /// Changes the world, or is told why not.
+    pub async fn execute(
+        &self,
+        command: Command,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Reply, SimulationError> {
+        let key = match key {
+            Some(key) => {
+                let in_flight = KeyInFlight::take(&self.shared, &key)?;
+                Some((key, in_flight))
+            }
+            None => None,
+        };
+        let ticket = Arc::new(Ticket::default());
+        let (sender, receiver) = oneshot::channel();
+        let request = Box::new(CommandRequest {
+            command,
+            key,
+            ticket: Arc::clone(&ticket),
+            reply: sender,
+        });
+        match self.shared.commands.try_send(request) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                return Err(SimulationError::Busy {
+                    id: self.id().clone(),
+                    maximum: self.services.max_queue,
+                });
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => return Err(self.gone()),
+        }
+        let answered = tokio::time::timeout(self.services.request_timeout, receiver).await;
+        match answered {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(self.gone()),
+            Err(_) if ticket.abandon() => Err(SimulationError::Overloaded),
+            Err(_) => Err(SimulationError::OutcomeUnknown),
+        }
+    }
+
+    /// The state.
+    pub async fn state(&self) -> Result<Reply, SimulationError> {
+        let id = self.id().clone();
+        self.ask(move |view| Ok(json(&view.state(&id)))).await
+    }
+
+    /// All bodies.
+    pub async fn bodies(&self) -> Result<Reply, SimulationError> {
+        #[derive(serde::Serialize)]
+        struct Bodies<T> {
+            bodies: T,
+        }
+        self.ask(|view| {
+            Ok(json(&Bodies {
+                bodies: view.bodies(),
+            }))
+        })
+        .await
+    }
+
+    /// One body.
+    pub async fn body(&self, id: BodyId) -> Result<Reply, SimulationError> {
+        self.ask(move |view| match view.body(&id) {
+            Some(body) => Ok(json(&body)),
+            None => Err(PhysicsError::BodyNotFound(id).into()),
+        })
+        .await
+    }
+
+    /// All joints.
+    pub async fn joints(&self) -> Result<Reply, SimulationError> {
+        #[derive(serde::Serialize)]
+        struct Joints<T> {
+            joints: T,
+        }
+        self.ask(|view| {
+            Ok(json(&Joints {
+                joints: view.joints(),
+            }))
+        })
+        .await
+    }
+
+    /// One joint.
+    pub async fn joint(&self, id: JointId) -> Result<Reply, SimulationError> {
+        self.ask(move |view| match view.joint(&id) {
+            Some(joint) => Ok(json(joint)),
+            None => Err(PhysicsError::JointNotFound(id).into()),
+        })
+        .await
+    }
+
+    /// What is registered of it, and where it stands. Never waits.
+    pub fn record(&self) -> SimulationRecord {
+        SimulationRecord::of(self)
+    }
+
+    /// Gives it other labels or another TTL.
+    pub async fn reregister(&self, labels: Option<Labels>, ttl: Option<Duration>) {
+        if let Some(labels) = labels {
+            *self.shared.labels.lock().expect("no holder panics") = Arc::new(labels);
+        }
+        if let Some(ttl) = ttl {
+            self.shared.set_ttl(ttl);
+            // A closed task has no deadlines left.
+            drop(self.shared.urgent.send(Urgent::Rearm).await);
+        }
+    }
+
+    /// Its labels.
+    pub fn labels(&self) -> Arc<Labels> {
+        Arc::clone(&self.shared.labels.lock().expect("no holder panics"))
+    }
+
+    /// Counts a request as an access.
+    pub fn touch(&self) {
+        self.shared.touch(self.services.clock.now());
+    }
+
+    pub(super) async fn close(&self) {
+        // A closed task is what is asked for.
+        drop(self.shared.urgent.send(Urgent::Close).await);
+    }
+
+    async fn ask(
+        &self,
+        question: impl FnOnce(&View) -> Result<bytes::Bytes, SimulationError> + Send + 'static,
+    ) -> Result<Reply, SimulationError> {
+        let Seen { view, seq } = self.view().await?;
+        let step = view.steps();
+        let body = if view.body_count() > MAX_BODIES_IN_PLACE {
+            self.services.pool.run(move || question(&view)).await??
+        } else {
+            question(&view)?
+        };
+        Ok(Reply {
+            body,
+            seq,
+            step,
+            is_replayed: false,
+        })
+    }
+
+    async fn view(&self) -> Result<Seen, SimulationError> {
+        let (sender, receiver) = oneshot::channel();
+        let asked = async {
+            let sent = self.shared.urgent.send(Urgent::Show(sender)).await;
+            sent.map_err(|_| self.gone())?;
+            receiver.await.map_err(|_| self.gone())
+        };
+        tokio::time::timeout(self.services.request_timeout, asked)
+            .await
+            .unwrap_or(Err(SimulationError::Overloaded))
+    }
+
+    /// The task has ended while a request was on its way.
+    fn gone(&self) -> SimulationError {
+        SimulationError::NotFound(self.id().clone())
+    }
+}
+
+impl Committed {
+    /// Where a simulation with this world stands before its first command.
+    pub(super) fn of(world: &World) -> Self {
+        Self {
+            config: *world.config(),
+            seq: 0,
+            step: world.steps(),
+            time: world.time(),
+            bodies: world.body_count(),
+            joints: world.joint_count(),
+        }
+    }
+}
+
+impl Shared {
+    pub(super) fn committed(&self) -> MutexGuard<'_, Committed> {
+        self.committed.lock().expect("no holder of this lock panics")
+    }
+
+    pub(super) fn touch(&self, now: Moment) {
+        self.last_access_micros
+            .store(now.as_micros(), Ordering::Relaxed);
+    }
+
+    pub(super) fn set_ttl(&self, ttl: Duration) {
+        let micros = u64::try_from(ttl.as_micros()).unwrap_or(u64::MAX);
+        self.ttl_micros.store(micros, Ordering::Relaxed);
+    }
+
+    pub(super) fn ttl(&self) -> Duration {
+        Duration::from_micros(self.ttl_micros.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn last_access(&self) -> Moment {
+        Moment::from_micros(self.last_access_micros.load(Ordering::Relaxed))
+    }
+
+    /// When it expires, unless somebody uses it before.
+    pub(super) fn expires(&self) -> Moment {
+        self.last_access() + self.ttl()
+    }
+}
+
+impl fmt::Debug for SimulationHandle {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("SimulationHandle").field(self.id()).finish()
+    }
+}

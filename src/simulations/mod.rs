@@ -1,0 +1,49 @@
+//! Live simulations: one task for each, everyone else holds a handle.
+
+mod directory;
+mod error;
+mod handle;
+mod history;
+mod idempotency;
+mod record;
+mod reply;
+mod step_pool;
+mod task;
+#[cfg(test)]
+mod tests;
+mod work;
+
+use std::time::Duration;
+
+pub use self::{
+    directory::{ListKey, NewSimulation, Simulations},
+    error::SimulationError,
+    handle::SimulationHandle,
+    idempotency::IdempotencyKey,
+    record::{Labels, SimulationRecord, Status},
+    reply::Reply,
+    step_pool::StepPool,
+};
+use crate::{clock::Clock, id::InstanceId, physics::WorldLimits};
+
+/// What every simulation of this instance is made with.
+pub struct Services {
+    /// The name of this instance.
+    pub instance_id: InstanceId,
+    /// Where worlds are stepped.
+    pub pool: StepPool,
+    /// What tells the time.
+    pub clock: Clock,
+    /// The limits inside one simulation.
+    pub limits: WorldLimits,
+    /// How many simulations this instance holds at most.
+    pub max_simulations: usize,
+    /// How many requests may wait for one simulation.
+    pub max_queue: usize,
+    /// How long a client is kept waiting.
+    pub request_timeout: Duration,
+    /// How long a simulation lives without being used, unless its client says otherwise.
+    pub default_ttl: Duration,
+    /// How long an idle world is kept ready.
+    pub freeze_after: Duration,
+}

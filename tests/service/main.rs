@@ -1,0 +1,22 @@
+//! The service as its clients see it: real servers, real sockets, one binary.
+
+mod harness;
+
+mod bad_inputs;
+mod bodies;
+mod config;
+mod determinism;
+mod idempotency;
+mod joints;
+mod lifetime;
+mod openapi;
+mod overload;
+mod packaging;
+mod physics;
+mod predecessor;
+mod problems;
+mod python_client;
+mod shutdown;
+mod simulations;
+mod stepping;
+mod trajectory;
