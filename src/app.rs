@@ -33,6 +33,10 @@ pub struct App {
 
 impl App {
     /// Starts the service on `listener`.
+    #[expect(
+        clippy::unused_async,
+        reason = "a registry may have to be reached first"
+    )]
     pub async fn start(config: Config, listener: TcpListener) -> io::Result<Self> {
         let (clock, shutdown) = (Clock::start(), Shutdown::default());
         let registry: Arc<dyn Registry> = match config.storage_backend {
@@ -41,10 +45,10 @@ impl App {
                 Arc::new(MemoryRegistry::new(clock))
             }
         };
-        let simulations = Simulations::new(services(&config, clock)?, registry, shutdown.clone());
+        let simulations = Simulations::new(services(&config, clock)?, registry);
         let address = listener.local_addr()?;
         let config = Arc::new(config);
-        shutdown.spawn_awaited(http::serve(
+        shutdown.spawn(http::serve(
             listener,
             Arc::clone(&config),
             simulations.clone(),
@@ -73,6 +77,7 @@ impl App {
     pub async fn drain(self) -> bool {
         self.simulations.drain();
         let in_time = self.shutdown.stop(self.config.shutdown_grace()).await;
+        self.simulations.close();
         if in_time {
             tracing::info!("all requests are finished");
         } else {
@@ -87,9 +92,10 @@ impl App {
 pub fn bind(config: &Config) -> io::Result<TcpListener> {
     let address = SocketAddr::new(config.host, config.port);
     match listen(address) {
-        Err(_) if config.host.is_ipv6() && config.host.is_unspecified() => {
-            listen(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), config.port))
-        }
+        Err(_) if config.host.is_ipv6() && config.host.is_unspecified() => listen(SocketAddr::new(
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            config.port,
+        )),
         bound => bound,
     }
 }

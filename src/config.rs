@@ -202,9 +202,15 @@ mod tests {
         let text = refusal(&["--port", "70000"]);
         assert!(text.contains("PORT") && text.contains("65535"), "{text}");
         let text = refusal(&["--max-simulations", "0"]);
-        assert!(text.contains("MAX_SIMULATIONS") && text.contains("1..=10000000"), "{text}");
+        assert!(
+            text.contains("MAX_SIMULATIONS") && text.contains("1..=10000000"),
+            "{text}"
+        );
         let text = refusal(&["--storage-ttl-seconds", "700000"]);
-        assert!(text.contains("STORAGE_TTL_SECONDS") && text.contains("604800"), "{text}");
+        assert!(
+            text.contains("STORAGE_TTL_SECONDS") && text.contains("604800"),
+            "{text}"
+        );
         let text = refusal(&["--instance-id", "a b"]);
         assert!(text.contains("INSTANCE_ID"), "{text}");
     }

@@ -88,12 +88,12 @@ identifier! {
 }
 
 impl SimulationId {
-    /// A fresh random identifier (UUIDv4).
+    /// A fresh random identifier (`UUIDv4`).
     pub fn random() -> Self {
         Self(uuid::Uuid::new_v4().to_string().into())
     }
 
-    /// The identifier that an idempotency key stands for (UUIDv8 of its hash), so that every
+    /// The identifier that an idempotency key stands for (`UUIDv8` of its hash), so that every
     /// instance derives the same one.
     pub fn derived(scope: &str, key: &str) -> Self {
         use sha2::{Digest, Sha256};
@@ -109,7 +109,7 @@ impl SimulationId {
 }
 
 impl InstanceId {
-    /// A fresh random identifier (UUIDv4).
+    /// A fresh random identifier (`UUIDv4`).
     pub fn random() -> Self {
         Self(uuid::Uuid::new_v4().to_string().into())
     }

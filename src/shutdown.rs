@@ -10,19 +10,17 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub struct Shutdown {
     draining: CancellationToken,
     aborting: CancellationToken,
-    connections: TaskTracker,
+    awaited: TaskTracker,
 }
 
 impl Shutdown {
-    /// Starts a task that ends when its work does or when the process aborts.
+    /// Starts a task that a graceful stop waits for, for a while.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        spawn(self.aborting.clone().run_until_cancelled_owned(task));
-    }
-
-    /// Starts a task that a graceful stop waits for.
-    pub fn spawn_awaited(&self, task: impl Future<Output = ()> + Send + 'static) {
         let task = self.aborting.clone().run_until_cancelled_owned(task);
-        spawn(self.connections.track_future(task));
+        let tracked = self.awaited.track_future(task);
+        spawn(async {
+            tracked.await;
+        });
     }
 
     /// Completes when no new work is to be taken.
@@ -34,8 +32,8 @@ impl Shutdown {
     /// Whether all of it came to its end in time.
     pub async fn stop(&self, grace: Duration) -> bool {
         self.draining.cancel();
-        self.connections.close();
-        let in_time = tokio::time::timeout(grace, self.connections.wait()).await;
+        self.awaited.close();
+        let in_time = tokio::time::timeout(grace, self.awaited.wait()).await;
         self.aborting.cancel();
         in_time.is_ok()
     }
@@ -51,7 +49,8 @@ pub async fn stop_signal() -> std::io::Result<&'static str> {
     })
 }
 
+/// Starts a task that nobody waits for; it comes to its end by itself.
 #[expect(clippy::disallowed_methods, reason = "the one place that spawns tasks")]
-fn spawn(task: impl Future<Output = Option<()>> + Send + 'static) {
+pub fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     drop(tokio::spawn(task));
 }

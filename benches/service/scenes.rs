@@ -14,7 +14,7 @@ pub(crate) const PILE: usize = 92;
 pub(crate) enum Body {
     /// Fixed ground through the origin.
     Plane,
-    /// Ball that rolls on the ground and so never sleeps.
+    /// Ball that sleeps when it comes to rest.
     Ball {
         position: [f32; 3],
         velocity: [f32; 3],
@@ -29,16 +29,14 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    pub(crate) fn plane_and_ball() -> Self {
-        Self {
-            bodies: vec![
-                Body::Plane,
-                Body::Ball {
-                    position: [0.0, HALF, 0.0],
-                    velocity: [0.5, 0.0, 0.25],
-                },
-            ],
-        }
+    /// A plane and a ball that rolls on it and so never sleeps.
+    pub(crate) fn rolling_ball() -> Self {
+        Self::plane_and_ball([0.0, HALF, 0.0], [0.5, 0.0, 0.25])
+    }
+
+    /// A plane and a ball that falls onto it, bounces, comes to rest and sleeps.
+    pub(crate) fn dropped_ball() -> Self {
+        Self::plane_and_ball([0.0, 2.0, 0.0], [0.0; 3])
     }
 
     /// Piles of 92 boxes side by side; eleven of them and the plane are 1,013 bodies.
@@ -57,6 +55,12 @@ impl Scene {
             .map(|(index, body)| body.spec(index))
             .collect();
         json!({"id": sim_id, "bodies": bodies}).to_string()
+    }
+
+    fn plane_and_ball(position: [f32; 3], velocity: [f32; 3]) -> Self {
+        Self {
+            bodies: vec![Body::Plane, Body::Ball { position, velocity }],
+        }
     }
 }
 

@@ -28,6 +28,8 @@ const MAX_REQUEST_ID_LENGTH: usize = 128;
 /// Header: names a request in logs and problems.
 const X_REQUEST_ID: &str = "x-request-id";
 
+const JSON: MediaType<'_> = mediatype::media_type!(APPLICATION / JSON);
+
 /// Serves requests with `routes`, and sees to what all of them have in common.
 #[derive(Clone)]
 pub(super) struct Edge<S> {
@@ -60,16 +62,15 @@ where
         if let Some(named) = &named {
             request.extensions_mut().insert(named.clone());
         }
-        let mut response = match refusal(&request) {
-            Some(problem) => problem.into_response(),
-            None => {
-                let handled = AssertUnwindSafe(self.routes.oneshot(request)).catch_unwind();
-                match handled.await {
-                    Ok(Ok(response)) => response,
-                    Err(_) => Problem::new(ProblemCode::Internal, "the service failed on this request")
-                        .into_response(),
-                }
-            }
+        let mut response = if let Some(problem) = refusal(&request) {
+            problem.into_response()
+        } else {
+            let handled = AssertUnwindSafe(self.routes.oneshot(request)).catch_unwind();
+            let Ok(response) = handled.await.unwrap_or_else(|_| {
+                let detail = "the service failed on this request";
+                Ok(Problem::new(ProblemCode::Internal, detail).into_response())
+            });
+            response
         };
 
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
@@ -102,14 +103,20 @@ where
         let Ok(id) = SimulationId::parse(&id) else {
             return Some(Named(Err(bad_name("sim_id"))));
         };
-        Some(Named(self.simulations.open(&id).await.map_err(Problem::from)))
+        Some(Named(
+            self.simulations.open(&id).await.map_err(Problem::from),
+        ))
     }
 }
 
 /// What is wrong with a request whatever its route.
 fn refusal(request: &Request) -> Option<Problem> {
     let path = request.uri().path();
-    if request.uri().path_and_query().is_some_and(|uri| uri.as_str().len() > MAX_URI_LENGTH) {
+    if request
+        .uri()
+        .path_and_query()
+        .is_some_and(|uri| uri.as_str().len() > MAX_URI_LENGTH)
+    {
         let detail = format!("the URI must not be longer than {MAX_URI_LENGTH} bytes");
         return Some(Problem::new(ProblemCode::UriTooLong, detail));
     }
@@ -136,7 +143,6 @@ fn accepts_json(headers: &HeaderMap) -> bool {
         // What cannot be understood does not forbid anything.
         return true;
     };
-    const JSON: MediaType<'_> = mediatype::media_type!(APPLICATION / JSON);
     accept.negotiate(&[JSON]).is_some()
 }
 
@@ -149,14 +155,18 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
         return given.clone();
     }
     let mut buffer = uuid::Uuid::encode_buffer();
-    let id = uuid::Uuid::new_v4().as_hyphenated().encode_lower(&mut buffer);
+    let id = uuid::Uuid::new_v4()
+        .as_hyphenated()
+        .encode_lower(&mut buffer);
     HeaderValue::from_str(id).expect("a UUID is plain ASCII")
 }
 
 /// Replaces the body of `response` by the problem.
 fn write_problem(response: &mut Response, problem: &Problem, uri: &Uri, request_id: &HeaderValue) {
     let path = uri.path();
-    let sim_id = path.strip_prefix("/simulations/").and_then(|rest| rest.split('/').next());
+    let sim_id = path
+        .strip_prefix("/simulations/")
+        .and_then(|rest| rest.split('/').next());
     let request_id = request_id.to_str().unwrap_or_default();
     let circumstances = Circumstances {
         path,
@@ -164,7 +174,13 @@ fn write_problem(response: &mut Response, problem: &Problem, uri: &Uri, request_
         request_id,
     };
     if problem.status().is_server_error() {
-        tracing::warn!(path, request_id, code = problem.code(), "a request failed with {}", problem.code());
+        tracing::warn!(
+            path,
+            request_id,
+            code = problem.code(),
+            "a request failed with {}",
+            problem.code()
+        );
     }
     *response.body_mut() = Body::from(problem.to_json(&circumstances));
     let headers = response.headers_mut();

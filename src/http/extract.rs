@@ -58,7 +58,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Simulation {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         match parts.extensions.remove() {
             Some(Named(named)) => named.map(Self),
-            None => Err(Problem::new(ProblemCode::Internal, "the path names no simulation")),
+            None => Err(Problem::new(
+                ProblemCode::Internal,
+                "the path names no simulation",
+            )),
         }
     }
 }
@@ -68,7 +71,9 @@ impl<S: Send + Sync> FromRequestParts<S> for BodyName {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let text = path_parameter(parts, state, "body_id").await?;
-        BodyId::parse(&text).map(Self).map_err(|_| bad_name("body_id"))
+        BodyId::parse(&text)
+            .map(Self)
+            .map_err(|_| bad_name("body_id"))
     }
 }
 
@@ -77,7 +82,9 @@ impl<S: Send + Sync> FromRequestParts<S> for JointName {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let text = path_parameter(parts, state, "joint_id").await?;
-        JointId::parse(&text).map(Self).map_err(|_| bad_name("joint_id"))
+        JointId::parse(&text)
+            .map(Self)
+            .map_err(|_| bad_name("joint_id"))
     }
 }
 
@@ -221,5 +228,10 @@ where
     }
     let pool = &state.simulations.services().pool;
     let parsed = pool.run(move || parse(&bytes)).await;
-    parsed.unwrap_or_else(|_| Err(Problem::new(ProblemCode::Internal, "the body could not be read")))
+    parsed.unwrap_or_else(|_| {
+        Err(Problem::new(
+            ProblemCode::Internal,
+            "the body could not be read",
+        ))
+    })
 }

@@ -64,7 +64,10 @@ fn locate<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 }
 
 fn malformed(error: &serde_json::Error) -> Problem {
-    Problem::new(ProblemCode::MalformedJson, shorten_quotes(&error.to_string()))
+    Problem::new(
+        ProblemCode::MalformedJson,
+        shorten_quotes(&error.to_string()),
+    )
 }
 
 fn pointer(path: &Path) -> String {
@@ -123,7 +126,10 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
                 Ok(OneOrMany::One(Box::new(one)))
             }
 
-            fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            fn visit_seq<A: de::SeqAccess<'de>>(
+                self,
+                mut list: A,
+            ) -> Result<Self::Value, A::Error> {
                 let mut many = Vec::new();
                 while let Some(one) = list.next_element()? {
                     many.push(one);
@@ -157,25 +163,48 @@ mod tests {
         };
         let body: Value = serde_json::from_slice(&problem.to_json(&circumstances)).unwrap();
         let pointer = body["errors"][0]["pointer"].as_str().unwrap_or("none");
-        (body["error"].as_str().unwrap().to_owned(), pointer.to_owned())
+        (
+            body["error"].as_str().unwrap().to_owned(),
+            pointer.to_owned(),
+        )
     }
 
     #[test]
     fn a_fault_is_named_with_its_place() {
         let cases = [
             ("{", "malformed_json", "none"),
-            ("{} {}", "malformed_json", "none"),
+            (r#"{"id":"a","shape":"plane"} {}"#, "malformed_json", "none"),
             (r#"{"id":"a"}"#, "invalid_value", "/shape"),
             (r#"{"id":"a","shape":"blob"}"#, "invalid_value", "/shape"),
-            (r#"[{"id":"a","shape":"sphere","size":[1],"x/y":1}]"#, "unknown_field", "/0/x~1y"),
-            (r#"[{"id":"a","shape":"sphere","position":[1]}]"#, "invalid_value", "/0/position"),
-            (r#"{"id":"a","shape":"sphere","radius":null}"#, "invalid_value", "/radius"),
-            (r#"{"id":"a","id":"b","shape":"sphere"}"#, "invalid_value", ""),
+            (
+                r#"[{"id":"a","shape":"sphere","size":[1],"x/y":1}]"#,
+                "unknown_field",
+                "/0/x~1y",
+            ),
+            (
+                r#"[{"id":"a","shape":"sphere","position":[1]}]"#,
+                "invalid_value",
+                "/0/position",
+            ),
+            (
+                r#"{"id":"a","shape":"sphere","radius":null}"#,
+                "invalid_value",
+                "/radius",
+            ),
+            (
+                r#"{"id":"a","id":"b","shape":"sphere"}"#,
+                "invalid_value",
+                "",
+            ),
             ("3", "invalid_value", ""),
         ];
         for (text, code, pointer) in cases {
             let found = problem::<OneOrMany<BodySpec>>(text);
-            assert_eq!((found.0.as_str(), found.1.as_str()), (code, pointer), "{text}");
+            assert_eq!(
+                (found.0.as_str(), found.1.as_str()),
+                (code, pointer),
+                "{text}"
+            );
         }
         assert_eq!(problem::<JointSpec>("{}").1, "/id");
     }

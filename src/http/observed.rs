@@ -66,7 +66,10 @@ impl IntoResponse for Observed {
         if self.reply.is_replayed {
             headers.insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
         }
-        if let Some(location) = self.location.and_then(|path| HeaderValue::try_from(path).ok()) {
+        if let Some(location) = self
+            .location
+            .and_then(|path| HeaderValue::try_from(path).ok())
+        {
             headers.insert(header::LOCATION, location);
         }
         response

@@ -1,4 +1,4 @@
-//! The OpenAPI document: what the routes do not say of themselves.
+//! The `OpenAPI` document: what the routes do not say of themselves.
 
 use utoipa::OpenApi;
 

@@ -53,7 +53,7 @@ pub enum ProblemCode {
 
 /// A problem on its way to the client. The edge writes it down, as it knows the request.
 #[derive(Clone, Debug)]
-pub struct Problem {
+pub(crate) struct Problem {
     code: ProblemCode,
     detail: String,
     errors: Vec<Fault>,
@@ -65,7 +65,7 @@ pub struct Problem {
 /// A problem as it is written down.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
-pub struct ProblemBody<'a> {
+pub(crate) struct ProblemBody<'a> {
     /// A link that ends in the code.
     #[serde(rename = "type")]
     kind: String,
@@ -112,7 +112,7 @@ pub struct ProblemBody<'a> {
 #[derive(ToSchema)]
 #[schema(as = Fault)]
 #[expect(dead_code, reason = "describes what `Fault` is written as")]
-pub struct FaultBody {
+pub(crate) struct FaultBody {
     /// Where it stands in the request's body, a JSON pointer.
     pointer: String,
     /// What is wrong with it.
@@ -121,7 +121,8 @@ pub struct FaultBody {
 
 /// The limit that a request would exceed.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
-pub struct Limit {
+#[expect(clippy::struct_field_names, reason = "the names are those on the wire")]
+pub(super) struct Limit {
     /// The setting.
     #[schema(nullable = false)]
     limit: &'static str,
@@ -182,44 +183,130 @@ impl ProblemCode {
         use StatusCode as S;
         match self {
             Self::MalformedJson => ("malformed_json", "The body is not JSON", S::BAD_REQUEST),
-            Self::MalformedRequest => ("malformed_request", "The request cannot be read", S::BAD_REQUEST),
-            Self::BadIdempotencyKey => ("bad_idempotency_key", "The idempotency key is malformed", S::BAD_REQUEST),
-            Self::SimulationNotFound => ("simulation_not_found", "No such simulation", S::NOT_FOUND),
-            Self::SimulationExpired => ("simulation_expired", "The simulation has expired", S::NOT_FOUND),
+            Self::MalformedRequest => (
+                "malformed_request",
+                "The request cannot be read",
+                S::BAD_REQUEST,
+            ),
+            Self::BadIdempotencyKey => (
+                "bad_idempotency_key",
+                "The idempotency key is malformed",
+                S::BAD_REQUEST,
+            ),
+            Self::SimulationNotFound => {
+                ("simulation_not_found", "No such simulation", S::NOT_FOUND)
+            }
+            Self::SimulationExpired => (
+                "simulation_expired",
+                "The simulation has expired",
+                S::NOT_FOUND,
+            ),
             Self::SimulationLost => ("simulation_lost", "The simulation is lost", S::NOT_FOUND),
             Self::BodyNotFound => ("body_not_found", "No such body", S::NOT_FOUND),
             Self::JointNotFound => ("joint_not_found", "No such joint", S::NOT_FOUND),
             Self::RouteNotFound => ("route_not_found", "No such route", S::NOT_FOUND),
-            Self::MethodNotAllowed => ("method_not_allowed", "The route does not know this method", S::METHOD_NOT_ALLOWED),
-            Self::NotAcceptable => ("not_acceptable", "The reply cannot have an accepted type", S::NOT_ACCEPTABLE),
-            Self::RequestTimeout => ("request_timeout", "The body came too slowly", S::REQUEST_TIMEOUT),
-            Self::BodyTooLarge => ("body_too_large", "The body is too large", S::PAYLOAD_TOO_LARGE),
+            Self::MethodNotAllowed => (
+                "method_not_allowed",
+                "The route does not know this method",
+                S::METHOD_NOT_ALLOWED,
+            ),
+            Self::NotAcceptable => (
+                "not_acceptable",
+                "The reply cannot have an accepted type",
+                S::NOT_ACCEPTABLE,
+            ),
+            Self::RequestTimeout => (
+                "request_timeout",
+                "The body came too slowly",
+                S::REQUEST_TIMEOUT,
+            ),
+            Self::BodyTooLarge => (
+                "body_too_large",
+                "The body is too large",
+                S::PAYLOAD_TOO_LARGE,
+            ),
             Self::UriTooLong => ("uri_too_long", "The URI is too long", S::URI_TOO_LONG),
-            Self::UnsupportedMediaType => ("unsupported_media_type", "The body has another type than expected", S::UNSUPPORTED_MEDIA_TYPE),
+            Self::UnsupportedMediaType => (
+                "unsupported_media_type",
+                "The body has another type than expected",
+                S::UNSUPPORTED_MEDIA_TYPE,
+            ),
             Self::SimulationExists => ("simulation_exists", "The simulation exists", S::CONFLICT),
             Self::BodyExists => ("body_exists", "The body exists", S::CONFLICT),
             Self::JointExists => ("joint_exists", "The joint exists", S::CONFLICT),
-            Self::IdempotencyKeyInFlight => ("idempotency_key_in_flight", "A request with this idempotency key is under way", S::CONFLICT),
-            Self::ReplyNotKept => ("reply_not_kept", "The command was applied, its reply is no longer kept", S::CONFLICT),
-            Self::InvalidValue => ("invalid_value", "Some values cannot be taken", S::UNPROCESSABLE_ENTITY),
-            Self::UnknownField => ("unknown_field", "A field is unknown", S::UNPROCESSABLE_ENTITY),
-            Self::LimitExceeded => ("limit_exceeded", "A limit would be exceeded", S::UNPROCESSABLE_ENTITY),
-            Self::IdempotencyKeyReused => ("idempotency_key_reused", "The idempotency key was used for another request", S::UNPROCESSABLE_ENTITY),
-            Self::SimulationBusy => ("simulation_busy", "Too many requests wait for the simulation", S::TOO_MANY_REQUESTS),
-            Self::QuotaExceeded => ("quota_exceeded", "No more simulations can be created here", S::TOO_MANY_REQUESTS),
-            Self::EngineFault => ("engine_fault", "The physics engine failed on the command", S::INTERNAL_SERVER_ERROR),
+            Self::IdempotencyKeyInFlight => (
+                "idempotency_key_in_flight",
+                "A request with this idempotency key is under way",
+                S::CONFLICT,
+            ),
+            Self::ReplyNotKept => (
+                "reply_not_kept",
+                "The command was applied, its reply is no longer kept",
+                S::CONFLICT,
+            ),
+            Self::InvalidValue => (
+                "invalid_value",
+                "Some values cannot be taken",
+                S::UNPROCESSABLE_ENTITY,
+            ),
+            Self::UnknownField => (
+                "unknown_field",
+                "A field is unknown",
+                S::UNPROCESSABLE_ENTITY,
+            ),
+            Self::LimitExceeded => (
+                "limit_exceeded",
+                "A limit would be exceeded",
+                S::UNPROCESSABLE_ENTITY,
+            ),
+            Self::IdempotencyKeyReused => (
+                "idempotency_key_reused",
+                "The idempotency key was used for another request",
+                S::UNPROCESSABLE_ENTITY,
+            ),
+            Self::SimulationBusy => (
+                "simulation_busy",
+                "Too many requests wait for the simulation",
+                S::TOO_MANY_REQUESTS,
+            ),
+            Self::QuotaExceeded => (
+                "quota_exceeded",
+                "No more simulations can be created here",
+                S::TOO_MANY_REQUESTS,
+            ),
+            Self::EngineFault => (
+                "engine_fault",
+                "The physics engine failed on the command",
+                S::INTERNAL_SERVER_ERROR,
+            ),
             Self::Internal => ("internal", "The service failed", S::INTERNAL_SERVER_ERROR),
-            Self::InstanceDraining => ("instance_draining", "The instance is about to stop", S::SERVICE_UNAVAILABLE),
-            Self::Overloaded => ("overloaded", "The service is overloaded", S::SERVICE_UNAVAILABLE),
-            Self::OutcomeUnknown => ("outcome_unknown", "The command is still being carried out", S::SERVICE_UNAVAILABLE),
-            Self::RegistryUnavailable => ("registry_unavailable", "The registry cannot be reached", S::SERVICE_UNAVAILABLE),
+            Self::InstanceDraining => (
+                "instance_draining",
+                "The instance is about to stop",
+                S::SERVICE_UNAVAILABLE,
+            ),
+            Self::Overloaded => (
+                "overloaded",
+                "The service is overloaded",
+                S::SERVICE_UNAVAILABLE,
+            ),
+            Self::OutcomeUnknown => (
+                "outcome_unknown",
+                "The command is still being carried out",
+                S::SERVICE_UNAVAILABLE,
+            ),
+            Self::RegistryUnavailable => (
+                "registry_unavailable",
+                "The registry cannot be reached",
+                S::SERVICE_UNAVAILABLE,
+            ),
         }
     }
 }
 
 impl Problem {
     /// A problem with a detail for the client.
-    pub fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
+    pub(super) fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
         Self {
             code,
             detail: detail.into(),
@@ -231,7 +318,7 @@ impl Problem {
     }
 
     /// Values that cannot be taken.
-    pub fn invalid(errors: Vec<Fault>) -> Self {
+    pub(super) fn invalid(errors: Vec<Fault>) -> Self {
         let detail = match errors.as_slice() {
             [fault] => format!("{}: {}", fault.pointer, fault.detail),
             faults => format!("{} values cannot be taken, see errors", faults.len()),
@@ -243,7 +330,7 @@ impl Problem {
     }
 
     /// A field that is unknown.
-    pub fn unknown_field(fault: Fault) -> Self {
+    pub(super) fn unknown_field(fault: Fault) -> Self {
         Self {
             code: ProblemCode::UnknownField,
             ..Self::invalid(vec![fault])
@@ -291,7 +378,10 @@ impl Problem {
                 maximum,
                 used,
             }),
-            ..Self::new(code, format!("{limit} is {maximum}, this would make {used}"))
+            ..Self::new(
+                code,
+                format!("{limit} is {maximum}, this would make {used}"),
+            )
         }
     }
 }
@@ -322,12 +412,9 @@ impl From<SimulationError> for Problem {
                 maximum,
                 maximum + 1,
             ),
-            Error::QuotaExceeded { maximum } => Self::limit_exceeded(
-                Code::QuotaExceeded,
-                "MAX_SIMULATIONS",
-                maximum,
-                maximum + 1,
-            ),
+            Error::QuotaExceeded { maximum } => {
+                Self::limit_exceeded(Code::QuotaExceeded, "MAX_SIMULATIONS", maximum, maximum + 1)
+            }
             Error::Draining => said(Code::InstanceDraining),
             Error::Overloaded => said(Code::Overloaded),
             Error::OutcomeUnknown => said(Code::OutcomeUnknown),

@@ -33,7 +33,11 @@ pub(super) fn documented() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .routes(routes!(service::openapi))
         .routes(routes!(service::problem))
         .routes(routes!(simulations::create, simulations::list))
-        .routes(routes!(simulations::show, simulations::patch, simulations::destroy))
+        .routes(routes!(
+            simulations::show,
+            simulations::patch,
+            simulations::destroy
+        ))
         .routes(routes!(simulations::state))
         .routes(routes!(simulations::keepalive))
         .routes(routes!(stepping::step))
@@ -78,7 +82,11 @@ fn documentation() -> Router {
 fn cors(config: &Arc<Config>) -> CorsLayer {
     let origins = match config.cors_allowed_origins.as_str() {
         "*" => AllowOrigin::any(),
-        origins => AllowOrigin::list(origins.split(',').filter_map(|origin| origin.trim().parse().ok())),
+        origins => AllowOrigin::list(
+            origins
+                .split(',')
+                .filter_map(|origin| origin.trim().parse().ok()),
+        ),
     };
     CorsLayer::new()
         .allow_origin(origins)
@@ -92,7 +100,15 @@ fn cors(config: &Arc<Config>) -> CorsLayer {
             Method::DELETE,
         ])
         .expose_headers(ExposeHeaders::list(
-            [SIM_SEQ, SIM_STEP, SIM_INSTANCE, IDEMPOTENCY_REPLAYED, "x-request-id", "location", "retry-after"]
-                .map(hyper::header::HeaderName::from_static),
+            [
+                SIM_SEQ,
+                SIM_STEP,
+                SIM_INSTANCE,
+                IDEMPOTENCY_REPLAYED,
+                "x-request-id",
+                "location",
+                "retry-after",
+            ]
+            .map(hyper::header::HeaderName::from_static),
         ))
 }

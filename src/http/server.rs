@@ -48,7 +48,7 @@ pub(super) async fn serve<S>(
             }
         };
         let (edge, connection_shutdown) = (edge.clone(), shutdown.clone());
-        shutdown.spawn_awaited(async move {
+        shutdown.spawn(async move {
             serve_connection(stream, edge, connection_shutdown).await;
             drop(place);
         });

@@ -8,9 +8,9 @@ use crate::{config::Config, simulations::Simulations};
 
 /// The state of the HTTP layer. Cheap to clone.
 #[derive(Clone)]
-pub struct AppState {
+pub(crate) struct AppState {
     pub(super) simulations: Simulations,
     pub(super) config: Arc<Config>,
-    /// The OpenAPI document as JSON.
+    /// The `OpenAPI` document as JSON.
     pub(super) openapi: Bytes,
 }

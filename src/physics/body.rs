@@ -44,27 +44,51 @@ pub struct BodySpec {
     /// Its shape.
     pub shape: ShapeKind,
     /// The size of the shape, m; see the shapes.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(nullable = false, max_items = 3)]
     pub size: Option<Vec<f32>>,
     /// Half the extents of a box, m.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(nullable = false)]
     pub half_extents: Option<Vec3>,
     /// Half the height of a cylinder or of the straight part of a capsule, m.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(nullable = false, minimum = 1e-4, maximum = 1e5)]
     pub half_height: Option<f32>,
     /// The radius of a sphere, capsule or cylinder, m.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(nullable = false, minimum = 1e-4, maximum = 1e5)]
     pub radius: Option<f32>,
     /// The normal of a plane, of any length but 0; `[0, 1, 0]` unless given.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(nullable = false)]
     pub normal: Option<Vec3>,
     /// How far a plane lies from `position` along its normal, m; 0 unless given.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(nullable = false, minimum = -1e6, maximum = 1e6)]
     pub offset: Option<f32>,
     /// kg; the inertia follows from the shape at uniform density.
@@ -107,11 +131,19 @@ pub struct BodySpec {
     #[schema(default = true)]
     pub can_sleep: bool,
     /// Cd; with `drag_area` it turns drag on: F = ½ρ·Cd·A·v².
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(nullable = false, minimum = 0.0)]
     pub drag_coefficient: Option<f32>,
     /// m².
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(nullable = false, minimum = 0.0)]
     pub drag_area: Option<f32>,
     /// How Cd weighs along the body's own axes.
@@ -222,7 +254,10 @@ impl BodySpec {
         faults.check_vector("position", self.translation, MAX_DISTANCE);
         faults.check_rotation("orientation", self.rotation);
         if dimensions == Dimensions::Two && !is_about_z(self.rotation) {
-            faults.add("orientation", "must be about z in a simulation of 2 dimensions");
+            faults.add(
+                "orientation",
+                "must be about z in a simulation of 2 dimensions",
+            );
         }
         faults.check_vector("velocity", self.linvel, MAX_SPEED);
         faults.check_vector("angular_velocity", self.angvel, MAX_SPEED);
@@ -283,8 +318,24 @@ impl BodySpec {
         macro_rules! take {
             ($($field:ident),*) => { $(if let Some(value) = patch.$field { spec.$field = value; })* };
         }
-        take!(translation, rotation, linvel, angvel, kind, mass, restitution, friction, is_sensor);
-        take!(linear_damping, angular_damping, can_sleep, drag_axis_ratios, fluid_density);
+        take!(
+            translation,
+            rotation,
+            linvel,
+            angvel,
+            kind,
+            mass,
+            restitution,
+            friction,
+            is_sensor
+        );
+        take!(
+            linear_damping,
+            angular_damping,
+            can_sleep,
+            drag_axis_ratios,
+            fluid_density
+        );
         spec.drag_coefficient = patch.drag_coefficient.or(self.drag_coefficient);
         spec.drag_area = patch.drag_area.or(self.drag_area);
         spec
@@ -301,7 +352,10 @@ impl BodySpec {
             Dimensions::Three => LockedAxes::empty(),
         };
         RigidBodyBuilder::new(self.kind.into())
-            .pose(Pose::from_parts(self.translation.into(), self.rotation.into()))
+            .pose(Pose::from_parts(
+                self.translation.into(),
+                self.rotation.into(),
+            ))
             .linvel(self.linvel.into())
             .angvel(self.angvel.into())
             .linear_damping(self.linear_damping)

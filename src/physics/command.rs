@@ -116,7 +116,8 @@ mod tests {
     #[test]
     fn a_command_survives_being_written_down() {
         let body = r#"{"id":"ball","shape":"sphere","radius":0.1,"velocity":[0.1,-3e8,1e-30]}"#;
-        let joint = r#"{"id":"j","joint_type":"revolute","body_a":"a","body_b":"b","limits":[-1,1]}"#;
+        let joint =
+            r#"{"id":"j","joint_type":"revolute","body_a":"a","body_b":"b","limits":[-1,1]}"#;
         let id = || BodyId::parse("ball").unwrap();
         let commands = [
             Command::AddBodies(vec![serde_json::from_str(body).unwrap()]),

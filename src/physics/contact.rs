@@ -97,9 +97,7 @@ pub(super) fn touches(
         positions,
         pose_before,
     };
-    let contacts = engine
-        .contact_pairs()
-        .filter_map(|pair| scan.contact(pair));
+    let contacts = engine.contact_pairs().filter_map(|pair| scan.contact(pair));
     let overlaps = engine
         .narrow_phase
         .intersection_pairs()
@@ -145,22 +143,21 @@ impl<P: Fn(u32) -> Pose> Scan<'_, P> {
         let bodies = [self.collider(one)?.0, self.collider(other)?.0];
         let shapes = [one, other].map(|handle| &self.engine.colliders[handle]);
         let poses = shapes.map(|collider| *collider.position());
-        let found = query::contact(&poses[0], shapes[0].shape(), &poses[1], shapes[1].shape(), 0.0);
-        let (point, normal, distance) = match found {
-            Ok(Some(contact)) => (
-                (contact.point1 + contact.point2) * 0.5,
-                contact.normal1,
-                contact.dist,
-            ),
+        let found = query::contact(
+            &poses[0],
+            shapes[0].shape(),
+            &poses[1],
+            shapes[1].shape(),
+            0.0,
+        );
+        let (point, normal, distance) = if let Ok(Some(contact)) = found {
+            let middle = (contact.point1 + contact.point2) * 0.5;
+            (middle, contact.normal1, contact.dist)
+        } else {
             // Not every two shapes can be asked for their closest points.
-            Ok(None) | Err(_) => {
-                let between = poses[1].translation - poses[0].translation;
-                (
-                    (poses[0].translation + poses[1].translation) * 0.5,
-                    between.normalize_or(Vector::Y),
-                    0.0,
-                )
-            }
+            let [one, other] = poses.map(|pose| pose.translation);
+            let between = (other - one).normalize_or(Vector::Y);
+            ((one + other) * 0.5, between, 0.0)
         };
         Some(self.touch(bodies, point, normal, (0.0, distance, true)))
     }

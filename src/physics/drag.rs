@@ -18,10 +18,7 @@ impl Drag {
     pub(super) fn of(spec: &BodySpec) -> Option<Self> {
         let (coefficient, area) = (spec.drag_coefficient?, spec.drag_area?);
         Some(Self {
-            factor: 0.5
-                * f64::from(spec.fluid_density)
-                * f64::from(coefficient)
-                * f64::from(area),
+            factor: 0.5 * f64::from(spec.fluid_density) * f64::from(coefficient) * f64::from(area),
             axis_ratios: spec.drag_axis_ratios.0.map(f64::from),
         })
     }
@@ -29,7 +26,10 @@ impl Drag {
     /// The constant force (N) that over `dt` seconds does what the drag would: it takes v to
     /// v / (1 + k·|v|·dt / m), the exact solution of m·v' = -k·v², and so never turns the
     /// motion round, however strong it is.
-    #[expect(clippy::cast_possible_truncation, reason = "the engine computes in f32")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the engine computes in f32"
+    )]
     pub(super) fn force(&self, velocity: Vector, rotation: Rotation, mass: f32, dt: f32) -> Vector {
         let local = (rotation.inverse() * velocity).to_array().map(f64::from);
         let squares = local.map(|component| component * component);

@@ -230,7 +230,10 @@ impl World {
             None => body.apply_impulse(push, true),
         }
         // Beyond this the engine's own speed limit overflows and stops the body.
-        #[expect(clippy::cast_possible_truncation, reason = "the engine computes in f32")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the engine computes in f32"
+        )]
         let fastest = MAX_SPEED as f32;
         let (linvel, angvel) = (body.linvel(), body.angvel());
         body.set_linvel(limited(linvel, fastest), true);
@@ -250,9 +253,12 @@ impl World {
         body.force = force.map(|force| HeldForce {
             force: flat(force.force, dimensions),
             torque: flat_angular(force.torque, dimensions),
-            local_point: force
-                .point
-                .map(|point| rigid_body.position().inverse_transform_point(point.into()).into()),
+            local_point: force.point.map(|point| {
+                rigid_body
+                    .position()
+                    .inverse_transform_point(point.into())
+                    .into()
+            }),
         });
     }
 
@@ -371,11 +377,7 @@ pub fn check_joints(
     }
 }
 
-fn check_steps(
-    steps: Steps,
-    mut faults: Faults,
-    limits: &WorldLimits,
-) -> Result<(), PhysicsError> {
+fn check_steps(steps: Steps, mut faults: Faults, limits: &WorldLimits) -> Result<(), PhysicsError> {
     limits.check_steps(steps.count)?;
     if let Some(dt) = steps.dt {
         check_dt(dt, &mut faults);

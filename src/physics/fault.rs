@@ -76,7 +76,10 @@ impl Faults {
     pub(crate) fn check_range(&mut self, field: &str, value: f32, range: RangeInclusive<f32>) {
         if !range.contains(&value) {
             let (least, most) = range.into_inner();
-            self.add(field, format_args!("must be between {least:e} and {most:e}"));
+            self.add(
+                field,
+                format_args!("must be between {least:e} and {most:e}"),
+            );
         }
     }
 
@@ -88,7 +91,10 @@ impl Faults {
 
     pub(crate) fn check_vector(&mut self, field: &str, value: Vec3, longest: f64) {
         if !value.is_finite() || value.length() > longest {
-            self.add(field, format_args!("must be finite and no longer than {longest:e}"));
+            self.add(
+                field,
+                format_args!("must be finite and no longer than {longest:e}"),
+            );
         }
     }
 
@@ -100,7 +106,9 @@ impl Faults {
     }
 
     pub(crate) fn check_rotation(&mut self, field: &str, value: Quat) {
-        if !((value.norm() - 1.0).abs() <= 1e-3) {
+        // A norm that is no number is far from 1 too.
+        let is_unit = (value.norm() - 1.0).abs() <= 1e-3;
+        if !is_unit {
             self.add(field, "must be a unit quaternion [x, y, z, w]");
         }
     }

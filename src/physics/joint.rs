@@ -59,7 +59,11 @@ pub struct JointSpec {
     pub axis: Vec3,
     /// `[min, max]` of a revolute (rad, within ±π of how the bodies stand when it is made) or
     /// prismatic joint (m).
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(nullable = false, value_type = Option<[f32]>, min_items = 2, max_items = 2)]
     pub limits: Option<Limits>,
     /// Whether the two bodies may collide with each other.

@@ -28,11 +28,19 @@ impl WorldLimits {
     }
 
     pub(super) fn check_steps(&self, used: u32) -> Result<(), PhysicsError> {
-        check("MAX_STEPS_PER_REQUEST", self.max_steps as usize, used as usize)
+        check(
+            "MAX_STEPS_PER_REQUEST",
+            self.max_steps as usize,
+            used as usize,
+        )
     }
 
     pub(super) fn check_frames(&self, used: u32) -> Result<(), PhysicsError> {
-        check("MAX_FRAMES_PER_REPLY", self.max_frames as usize, used as usize)
+        check(
+            "MAX_FRAMES_PER_REPLY",
+            self.max_frames as usize,
+            used as usize,
+        )
     }
 }
 

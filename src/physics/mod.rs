@@ -20,7 +20,7 @@ mod world;
 
 pub use body::{BodyKind, BodyPatch, BodySpec};
 pub use command::{Command, Force, Impulse, Outcome, Recording, Steps};
-pub use config::{SimulatedTime, Dimensions, Integrator, WorldConfig, WorldPatch};
+pub use config::{Dimensions, Integrator, SimulatedTime, WorldConfig, WorldPatch};
 pub use edit::{check_bodies, check_joints};
 pub use error::{EngineFault, PhysicsError};
 pub use fault::{Fault, Faults};
@@ -29,7 +29,7 @@ pub use limits::{MAX_CONTACT_EVENTS, WorldLimits};
 pub use shape::ShapeKind;
 pub use snapshot::{Snapshot, SnapshotError};
 pub use trajectory::{ContactEvent, ContactEventType, Frame, Trajectory};
-pub use vector::{Quat, Vec3};
 pub(crate) use vector::present;
+pub use vector::{Quat, Vec3};
 pub use view::{BodyStateView, BodyView, StateView, View};
 pub use world::{Run, World};

@@ -75,9 +75,9 @@ pub(super) fn check(spec: &BodySpec, faults: &mut Faults) {
         }
         (None, Shape::Halfspace { normal, offset }) => {
             faults.check_direction("normal", normal);
-            if !(f64::from(offset).abs() <= MAX_DISTANCE) {
-                faults.add("offset", format_args!("must be within ±{MAX_DISTANCE:e}"));
-            }
+            #[expect(clippy::cast_possible_truncation, reason = "a round number")]
+            let farthest = MAX_DISTANCE as f32;
+            faults.check_range("offset", offset, -farthest..=farthest);
         }
     }
 }
@@ -128,7 +128,10 @@ fn resolve(spec: &BodySpec, faults: &mut Faults) -> Option<Shape> {
                 faults.add(field, "is already given by size");
             }
             None if !given && needs.contains(&field) => {
-                faults.add("size", format_args!("or {field} is required for this shape"));
+                faults.add(
+                    "size",
+                    format_args!("or {field} is required for this shape"),
+                );
             }
             _ => {}
         }
@@ -136,7 +139,10 @@ fn resolve(spec: &BodySpec, faults: &mut Faults) -> Option<Shape> {
     if let Some(size) = &spec.size
         && size.len() != count
     {
-        faults.add("size", format_args!("must hold {count} numbers for this shape"));
+        faults.add(
+            "size",
+            format_args!("must hold {count} numbers for this shape"),
+        );
     }
     (faults.count() == before).then(|| read(spec))
 }

@@ -294,7 +294,10 @@ impl Recorder {
         // The faster of the two carries the point; a plane at rest does not.
         let carried = (a * a.length() + b * b.length()) / total;
         let along = carried - touch.normal * carried.dot(touch.normal);
-        #[expect(clippy::cast_possible_truncation, reason = "the engine computes in f32")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the engine computes in f32"
+        )]
         let dt = self.dt as f32;
         touch.point + along * (touch.distance / approach).clamp(-dt, dt)
     }

@@ -34,11 +34,17 @@ impl Vec3 {
     }
 
     /// The vector of length 1 in this direction. The length must not be 0.
-    #[expect(clippy::cast_possible_truncation, reason = "the engine computes in f32")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the engine computes in f32"
+    )]
     #[must_use]
     pub fn normalized(self) -> Self {
         let length = self.length();
-        Self(self.0.map(|component| (f64::from(component) / length) as f32))
+        Self(
+            self.0
+                .map(|component| (f64::from(component) / length) as f32),
+        )
     }
 
     /// Whether no component is infinite or NaN.
@@ -61,7 +67,10 @@ impl Quat {
     }
 
     /// The quaternion of norm 1 in this direction. The norm must not be 0.
-    #[expect(clippy::cast_possible_truncation, reason = "the engine computes in f32")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the engine computes in f32"
+    )]
     #[must_use]
     pub fn normalized(self) -> Self {
         let norm = self.norm();
@@ -83,7 +92,7 @@ impl From<Vec3> for Vector {
 
 impl From<Vector> for Vec3 {
     fn from(vector: Vector) -> Self {
-        Self(vector.to_array())
+        Self(vector.to_array().map(canonical))
     }
 }
 
@@ -95,7 +104,7 @@ impl From<Quat> for Rotation {
 
 impl From<Rotation> for Quat {
     fn from(rotation: Rotation) -> Self {
-        Self([rotation.x, rotation.y, rotation.z, rotation.w])
+        Self([rotation.x, rotation.y, rotation.z, rotation.w].map(canonical))
     }
 }
 
@@ -193,6 +202,9 @@ mod tests {
     #[test]
     fn negative_zero_is_read_as_zero() {
         let Vec3(numbers) = serde_json::from_str("[-0.0, 1, -2.5]").unwrap();
-        assert_eq!(numbers.map(f32::to_bits), [0.0f32, 1.0, -2.5].map(f32::to_bits));
+        assert_eq!(
+            numbers.map(f32::to_bits),
+            [0.0f32, 1.0, -2.5].map(f32::to_bits)
+        );
     }
 }

@@ -171,7 +171,11 @@ impl View {
 
     /// All joints, in the order they were added.
     pub fn joints(&self) -> Vec<&JointSpec> {
-        self.roster.joints.values().map(|joint| &joint.spec).collect()
+        self.roster
+            .joints
+            .values()
+            .map(|joint| &joint.spec)
+            .collect()
     }
 
     fn body_at(&self, position: usize) -> BodyView<'_> {

@@ -179,13 +179,21 @@ impl World {
 
     fn record(&self, position: u32, recording: Recording, dt: f64) -> Run {
         Run {
-            recorder: Some(Box::new(Recorder::new(position, recording, dt, &self.roster))),
+            recorder: Some(Box::new(Recorder::new(
+                position,
+                recording,
+                dt,
+                &self.roster,
+            ))),
             ..Run::steps(recording.steps.count, dt, Outcome::Done)
         }
     }
 
     fn step(&mut self, dt: f64) {
-        #[expect(clippy::cast_possible_truncation, reason = "the engine computes in f32")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the engine computes in f32"
+        )]
         let engine_dt = dt as f32;
         self.engine.integration_parameters.dt = engine_dt;
         self.push(engine_dt);

@@ -9,14 +9,13 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::mpsc;
-
 use super::{
     Services,
     error::SimulationError,
     handle::{Committed, Creation, Shared, SimulationHandle},
     history::History,
     idempotency::IdempotencyKey,
+    inbox::Inbox,
     record::Labels,
     reply::{Reply, json},
     task::SimulationTask,
@@ -28,7 +27,7 @@ use crate::{
         check_joints,
     },
     registry::{Ending, Registry, RegistryError, Whereabouts},
-    shutdown::Shutdown,
+    shutdown::spawn,
 };
 
 /// All simulations of this instance. Cheap to clone.
@@ -60,7 +59,6 @@ pub type ListKey = (u64, SimulationId);
 struct Inner {
     services: Arc<Services>,
     registry: Arc<dyn Registry>,
-    shutdown: Shutdown,
     is_draining: AtomicBool,
     /// Simulations that are here or about to be.
     places_taken: AtomicUsize,
@@ -86,12 +84,11 @@ impl Drop for Place<'_> {
 
 impl Simulations {
     /// No simulations yet.
-    pub fn new(services: Services, registry: Arc<dyn Registry>, shutdown: Shutdown) -> Self {
+    pub fn new(services: Services, registry: Arc<dyn Registry>) -> Self {
         Self {
             inner: Arc::new(Inner {
                 services: Arc::new(services),
                 registry,
-                shutdown,
                 is_draining: AtomicBool::new(false),
                 places_taken: AtomicUsize::new(0),
                 latest_created: AtomicU64::new(0),
@@ -160,7 +157,7 @@ impl Simulations {
         self.insert(simulation);
         // The place is given back when the simulation ends.
         std::mem::forget(place);
-        inner.shutdown.spawn(task.run());
+        spawn(task.run());
         tracing::info!(sim_id = %id, "Created simulation {id}");
         Ok((id, reply))
     }
@@ -184,7 +181,7 @@ impl Simulations {
         if !self.end(simulation, Ending::Destroyed).await {
             return Err(SimulationError::NotFound(simulation.id().clone()));
         }
-        simulation.close().await;
+        simulation.close();
         let id = simulation.id();
         tracing::info!(sim_id = %id, "Destroyed simulation {id}");
         Ok(())
@@ -225,6 +222,14 @@ impl Simulations {
     /// Creates no more simulations.
     pub fn drain(&self) {
         self.inner.is_draining.store(true, Ordering::Release);
+    }
+
+    /// Ends all simulations, as the process does.
+    pub fn close(&self) {
+        let mut entries = self.inner.entries.write().expect("no holder panics");
+        for simulation in std::mem::take(&mut *entries).by_id.values() {
+            simulation.close();
+        }
     }
 
     /// Whether this instance is about to stop.
@@ -324,15 +329,12 @@ impl Simulations {
         };
         let (world, history) = populated?;
 
-        let (commands, command_queue) = mpsc::channel(services.max_queue);
-        let (urgent, urgent_queue) = mpsc::channel(services.max_queue);
         let created = services.clock.now();
         let shared = Shared {
             id: id.clone(),
             created,
             created_unix_micros: self.created_unix_micros(services.clock.unix_micros(created)),
-            commands,
-            urgent,
+            inbox: Inbox::new(services.max_queue),
             committed: Mutex::new(Committed::of(&world)),
             labels: Mutex::new(Arc::new(labels)),
             ttl_micros: AtomicU64::new(0),
@@ -347,12 +349,7 @@ impl Simulations {
             shared: Arc::new(shared),
             services,
         };
-        let task = SimulationTask::new(
-            simulation.clone(),
-            self.clone(),
-            (command_queue, urgent_queue),
-            (world, history),
-        );
+        let task = SimulationTask::new(simulation.clone(), self.clone(), (world, history));
         Ok((simulation, task))
     }
 
@@ -372,7 +369,11 @@ impl NewSimulation {
         faults.within("bodies", |faults| {
             check_bodies(&self.bodies, self.config.dimensions, faults);
         });
-        let kinds: HashMap<_, _> = self.bodies.iter().map(|body| (&body.id, body.kind())).collect();
+        let kinds: HashMap<_, _> = self
+            .bodies
+            .iter()
+            .map(|body| (&body.id, body.kind()))
+            .collect();
         faults.within("joints", |faults| {
             check_joints(&self.joints, |id| kinds.get(id).copied(), faults);
         });
@@ -408,8 +409,8 @@ fn populate(
     let mut world = Box::new(World::new(config));
     let mut history = History::new(config);
     let commands = [
-        (!bodies.is_empty()).then(|| Command::AddBodies(bodies)),
-        (!joints.is_empty()).then(|| Command::AddJoints(joints)),
+        (!bodies.is_empty()).then_some(Command::AddBodies(bodies)),
+        (!joints.is_empty()).then_some(Command::AddJoints(joints)),
     ];
     for command in commands.into_iter().flatten() {
         world.apply(&command, &services.limits)?;

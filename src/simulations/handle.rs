@@ -9,12 +9,13 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::{
     Services,
     error::SimulationError,
     idempotency::{IdempotencyKey, KeyInFlight, KeysInFlight},
+    inbox::{CommandRequest, Inbox, Message, Refusal},
     record::{Labels, SimulationRecord},
     reply::{Reply, json},
 };
@@ -40,8 +41,7 @@ pub(super) struct Shared {
     pub(super) created: Moment,
     /// Its place in lists; no two simulations of an instance have the same.
     pub(super) created_unix_micros: u64,
-    pub(super) commands: mpsc::Sender<Box<CommandRequest>>,
-    pub(super) urgent: mpsc::Sender<Urgent>,
+    pub(super) inbox: Inbox,
     pub(super) committed: Mutex<Committed>,
     pub(super) labels: Mutex<Arc<Labels>>,
     pub(super) ttl_micros: AtomicU64,
@@ -68,24 +68,6 @@ pub(super) struct Committed {
 pub(super) struct Creation {
     pub(super) key: IdempotencyKey,
     pub(super) reply: Reply,
-}
-
-/// A command on its way to the task.
-pub(super) struct CommandRequest {
-    pub(super) command: Command,
-    pub(super) key: Option<(IdempotencyKey, KeyInFlight)>,
-    pub(super) ticket: Arc<Ticket>,
-    pub(super) reply: oneshot::Sender<Result<Reply, SimulationError>>,
-}
-
-/// What the task answers even while the world is being stepped elsewhere.
-pub(super) enum Urgent {
-    /// Show the last committed state.
-    Show(oneshot::Sender<Seen>),
-    /// Look at the deadlines again.
-    Rearm,
-    /// Come to an end.
-    Close,
 }
 
 /// The last committed state.
@@ -155,16 +137,7 @@ impl SimulationHandle {
             ticket: Arc::clone(&ticket),
             reply: sender,
         });
-        match self.shared.commands.try_send(request) {
-            Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(_)) => {
-                return Err(SimulationError::Busy {
-                    id: self.id().clone(),
-                    maximum: self.services.max_queue,
-                });
-            }
-            Err(mpsc::error::TrySendError::Closed(_)) => return Err(self.gone()),
-        }
+        self.send(Message::Command(request))?;
         let answered = tokio::time::timeout(self.services.request_timeout, receiver).await;
         match answered {
             Ok(Ok(result)) => result,
@@ -232,14 +205,14 @@ impl SimulationHandle {
     }
 
     /// Gives it other labels or another TTL.
-    pub async fn reregister(&self, labels: Option<Labels>, ttl: Option<Duration>) {
+    pub fn reregister(&self, labels: Option<Labels>, ttl: Option<Duration>) {
         if let Some(labels) = labels {
             *self.shared.labels.lock().expect("no holder panics") = Arc::new(labels);
         }
         if let Some(ttl) = ttl {
             self.shared.set_ttl(ttl);
             // A closed task has no deadlines left.
-            drop(self.shared.urgent.send(Urgent::Rearm).await);
+            let _ = self.shared.inbox.send(Message::Rearm);
         }
     }
 
@@ -253,9 +226,9 @@ impl SimulationHandle {
         self.shared.touch(self.services.clock.now());
     }
 
-    pub(super) async fn close(&self) {
+    pub(super) fn close(&self) {
         // A closed task is what is asked for.
-        drop(self.shared.urgent.send(Urgent::Close).await);
+        let _ = self.shared.inbox.send(Message::Close);
     }
 
     async fn ask(
@@ -279,14 +252,24 @@ impl SimulationHandle {
 
     async fn view(&self) -> Result<Seen, SimulationError> {
         let (sender, receiver) = oneshot::channel();
-        let asked = async {
-            let sent = self.shared.urgent.send(Urgent::Show(sender)).await;
-            sent.map_err(|_| self.gone())?;
-            receiver.await.map_err(|_| self.gone())
-        };
-        tokio::time::timeout(self.services.request_timeout, asked)
-            .await
-            .unwrap_or(Err(SimulationError::Overloaded))
+        self.send(Message::Show(sender))?;
+        match tokio::time::timeout(self.services.request_timeout, receiver).await {
+            Ok(shown) => shown.map_err(|_| self.gone()),
+            Err(_) => Err(SimulationError::Overloaded),
+        }
+    }
+
+    fn send(&self, message: Message) -> Result<(), SimulationError> {
+        self.shared
+            .inbox
+            .send(message)
+            .map_err(|refusal| match refusal {
+                Refusal::Full => SimulationError::Busy {
+                    id: self.id().clone(),
+                    maximum: self.services.max_queue,
+                },
+                Refusal::Closed => self.gone(),
+            })
     }
 
     /// The task has ended while a request was on its way.
@@ -311,7 +294,9 @@ impl Committed {
 
 impl Shared {
     pub(super) fn committed(&self) -> MutexGuard<'_, Committed> {
-        self.committed.lock().expect("no holder of this lock panics")
+        self.committed
+            .lock()
+            .expect("no holder of this lock panics")
     }
 
     pub(super) fn touch(&self, now: Moment) {
@@ -340,6 +325,9 @@ impl Shared {
 
 impl fmt::Debug for SimulationHandle {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_tuple("SimulationHandle").field(self.id()).finish()
+        formatter
+            .debug_tuple("SimulationHandle")
+            .field(self.id())
+            .finish()
     }
 }

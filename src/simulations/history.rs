@@ -6,9 +6,7 @@
 use std::time::{Duration, Instant};
 
 use super::step_pool::contained;
-use crate::physics::{
-    Command, EngineFault, Run, Snapshot, Steps, World, WorldConfig, WorldLimits,
-};
+use crate::physics::{Command, EngineFault, Run, Snapshot, Steps, World, WorldConfig, WorldLimits};
 
 /// How much stepping a replay may cost before a new snapshot is taken.
 const REPLAY_BUDGET: Duration = Duration::from_millis(500);
@@ -46,12 +44,14 @@ impl History {
     /// Adds a command that was applied in `cost`.
     pub(super) fn push(&mut self, command: Command, cost: Duration) {
         self.replay_cost += cost;
-        let command = match command {
-            // What was recorded is no part of the world.
-            Command::Record(_, recording) => Command::Step(recording.steps),
-            other => other,
+        // What was recorded is no part of the world.
+        let command = if let Command::Record(_, recording) = command {
+            Command::Step(recording.steps)
+        } else {
+            command
         };
-        if let (Command::Step(more), Some(Command::Step(last))) = (&command, self.commands.last_mut())
+        if let (Command::Step(more), Some(Command::Step(last))) =
+            (&command, self.commands.last_mut())
             && let Some(count) = last.count.checked_add(more.count)
             && last.dt.map(f64::to_bits) == more.dt.map(f64::to_bits)
         {

@@ -163,7 +163,10 @@ mod tests {
         }
 
         let oldest = table.recall(&key(0)).unwrap();
-        assert!(matches!(oldest, Err(SimulationError::ReplyNotKept { seq: 7 })));
+        assert!(matches!(
+            oldest,
+            Err(SimulationError::ReplyNotKept { seq: 7 })
+        ));
         assert!(table.recall(&key(2)).unwrap().unwrap().is_replayed);
     }
 

@@ -5,6 +5,7 @@ mod error;
 mod handle;
 mod history;
 mod idempotency;
+mod inbox;
 mod record;
 mod reply;
 mod step_pool;

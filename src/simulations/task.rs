@@ -5,18 +5,15 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    pin, select,
-    sync::mpsc,
-    time::sleep_until,
-};
+use tokio::{pin, select, sync::oneshot, time::sleep_until};
 
 use super::{
     directory::Simulations,
     error::SimulationError,
-    handle::{CommandRequest, Committed, MAX_BODIES_IN_PLACE, Seen, SimulationHandle, Urgent},
+    handle::{Committed, MAX_BODIES_IN_PLACE, Seen, SimulationHandle},
     history::History,
-    idempotency::IdempotencyTable,
+    idempotency::{IdempotencyKey, IdempotencyTable, KeyInFlight},
+    inbox::{CommandRequest, Message},
     reply::Reply,
     step_pool::contained,
     work::{Done, Progress, Work},
@@ -38,8 +35,6 @@ const FIRST_GUESS_PER_BODY: Duration = Duration::from_micros(3);
 pub(super) struct SimulationTask {
     simulation: SimulationHandle,
     simulations: Simulations,
-    commands: mpsc::Receiver<Box<CommandRequest>>,
-    urgent: mpsc::Receiver<Urgent>,
     /// Nowhere while the simulation is frozen: its history is enough.
     world: Option<Box<World>>,
     /// Nowhere while the world is being made again from it.
@@ -48,68 +43,97 @@ pub(super) struct SimulationTask {
     applied: Option<Box<IdempotencyTable>>,
     /// What one step costs, measured.
     step_cost: Option<Duration>,
+    /// Whether the deadlines are to be looked at again.
+    rearm: bool,
     is_closing: bool,
+}
+
+/// Who sent a command.
+struct Client {
+    key: Option<(IdempotencyKey, KeyInFlight)>,
+    reply: oneshot::Sender<Result<Reply, SimulationError>>,
+}
+
+/// What is left to do of a command.
+struct Rest {
+    client: Client,
+    command: Command,
+    steps: u32,
+    progress: Progress,
 }
 
 impl SimulationTask {
     pub(super) fn new(
         simulation: SimulationHandle,
         simulations: Simulations,
-        (commands, urgent): (mpsc::Receiver<Box<CommandRequest>>, mpsc::Receiver<Urgent>),
         (world, history): (Box<World>, History),
     ) -> Self {
         Self {
             simulation,
             simulations,
-            commands,
-            urgent,
             world: Some(world),
             history: Some(history),
             view: None,
             applied: None,
             step_cost: None,
+            rearm: false,
             is_closing: false,
         }
     }
 
     /// Serves the simulation until it is destroyed, expires or is lost.
+    ///
+    /// What is not done at once is boxed: ten thousand idle simulations each hold the memory of
+    /// this future.
     pub(super) async fn run(mut self) {
+        let shared = Arc::clone(&self.simulation.shared);
         let timer = sleep_until(self.next_deadline());
         pin!(timer);
         while !self.is_closing {
             let was_frozen = self.world.is_none();
-            let mut rearm = false;
             select! { biased;
-                Some(urgent) = self.urgent.recv() => {
-                    rearm = matches!(urgent, Urgent::Rearm);
-                    self.answer(urgent).await;
+                message = shared.inbox.next() => {
+                    if was_frozen && matches!(message, Message::Show(_) | Message::Command(_)) {
+                        Box::pin(self.thaw_or_lose()).await;
+                    }
+                    match message {
+                        Message::Close => self.is_closing = true,
+                        Message::Rearm => self.rearm = true,
+                        Message::Show(reply) => self.show(reply),
+                        Message::Command(request) => {
+                            if let Some(rest) = self.carry_out(*request) {
+                                Box::pin(self.carry_on(rest)).await;
+                            }
+                            if self.wants_snapshot() {
+                                Box::pin(self.take_snapshot()).await;
+                            }
+                        }
+                    }
                 }
-                Some(request) = self.commands.recv() => self.handle(*request).await,
                 () = &mut timer => {
-                    self.rest().await;
-                    rearm = true;
+                    Box::pin(self.rest()).await;
+                    self.rearm = true;
                 }
             }
-            if rearm || was_frozen != self.world.is_none() {
+            if std::mem::take(&mut self.rearm) || was_frozen != self.world.is_none() {
                 timer.as_mut().reset(self.next_deadline());
             }
         }
-        self.commands.close();
-        self.drop_world().await;
+        shared.inbox.close();
+        Box::pin(self.drop_world()).await;
     }
 
-    async fn answer(&mut self, urgent: Urgent) {
-        match urgent {
-            Urgent::Show(reply) => match self.thaw().await {
-                Ok(()) => drop(reply.send(self.seen())),
-                Err(EngineFault) => self.lose().await,
-            },
-            Urgent::Rearm => {}
-            Urgent::Close => self.is_closing = true,
+    /// Shows the last committed state, if there is one: a simulation that was lost answers
+    /// nothing.
+    fn show(&mut self, reply: oneshot::Sender<Seen>) {
+        if let Some(seen) = self.seen() {
+            drop(reply.send(seen));
         }
     }
 
-    async fn handle(&mut self, request: CommandRequest) {
+    /// Begins a command, and finishes it in place if it is small. What is left is to be carried
+    /// on with.
+    fn carry_out(&mut self, request: CommandRequest) -> Option<Rest> {
         let CommandRequest {
             command,
             key,
@@ -118,45 +142,36 @@ impl SimulationTask {
         } = request;
         // The client has gone, or has been told that this was not begun.
         if reply.is_closed() || !ticket.begin() {
-            return;
+            return None;
         }
-        let (key, _in_flight) = key.unzip();
-        let recalled = key.as_ref().and_then(|key| self.applied.as_ref()?.recall(key));
-        let result = match recalled {
-            Some(recalled) => recalled,
-            None => {
-                let result = self.execute(command).await;
-                if let (Some(key), Ok(reply)) = (key, &result) {
-                    let now = self.now();
-                    self.applied.get_or_insert_default().remember(key, reply, now);
-                }
-                result
-            }
+        let client = Client { key, reply };
+        if let Some(recalled) = self.recall(&client) {
+            self.answer(client, recalled);
+            return None;
+        }
+        let Some(mut world) = self.world.take() else {
+            self.answer(client, Err(EngineFault.into()));
+            return None;
         };
-        self.simulation.shared.touch(self.now());
-        // Whoever asked may have stopped waiting; the command is applied all the same.
-        drop(reply.send(result));
-    }
-
-    /// Applies one command: in place if it is small, else on the compute pool.
-    async fn execute(&mut self, command: Command) -> Result<Reply, SimulationError> {
-        if let Err(fault) = self.thaw().await {
-            self.lose().await;
-            return Err(fault.into());
-        }
-        let mut world = self.world.take().ok_or(EngineFault)?;
         let bodies_before = world.body_count();
         let limits = self.simulation.services.limits;
         let run = match contained(|| world.start(&command, &limits)) {
             Ok(Ok(run)) => run,
             Ok(Err(refused)) => {
                 self.world = Some(world);
-                return Err(refused.into());
+                self.answer(client, Err(refused.into()));
+                return None;
             }
             Err(fault) => {
                 // The engine failed half way through an edit; nobody may touch this world again.
-                drop(contained(|| drop(world)));
-                return Err(self.undo(fault).await);
+                let _ = contained(|| drop(world));
+                let progress = Progress::Failed(fault);
+                return Some(Rest {
+                    client,
+                    command,
+                    steps: 0,
+                    progress,
+                });
             }
         };
         let steps = run.remaining();
@@ -167,18 +182,58 @@ impl SimulationTask {
         } else {
             Progress::Unfinished(work)
         };
+        let Progress::Done(done) = progress else {
+            return Some(Rest {
+                client,
+                command,
+                steps,
+                progress,
+            });
+        };
+        let committed = self.commit(command, *done, steps);
+        self.answer(client, Ok(committed));
+        None
+    }
+
+    /// Carries on with what could not be finished in place.
+    async fn carry_on(&mut self, rest: Rest) {
+        let Rest {
+            client,
+            command,
+            steps,
+            progress,
+        } = rest;
         let progress = match progress {
-            Progress::Unfinished(work) => Box::pin(self.step_elsewhere(work)).await,
+            Progress::Unfinished(work) => self.step_elsewhere(work).await,
             Progress::Done(_) | Progress::Failed(_) => progress,
         };
-        match progress {
-            Progress::Done(done) => Ok(self.commit(command, *done, steps).await),
+        let result = match progress {
+            Progress::Done(done) => Ok(self.commit(command, *done, steps)),
             // Only a simulation that is destroyed meanwhile leaves something unfinished.
-            Progress::Unfinished(_) => {
-                Err(SimulationError::NotFound(self.simulation.id().clone()))
-            }
+            Progress::Unfinished(_) => Err(SimulationError::NotFound(self.simulation.id().clone())),
             Progress::Failed(fault) => Err(self.undo(fault).await),
+        };
+        self.answer(client, result);
+    }
+
+    /// What was answered to the first request with the client's key.
+    fn recall(&self, client: &Client) -> Option<Result<Reply, SimulationError>> {
+        let (key, _) = client.key.as_ref()?;
+        self.applied.as_ref()?.recall(key)
+    }
+
+    /// Answers a client, and remembers the answer if it may ask again.
+    fn answer(&mut self, client: Client, result: Result<Reply, SimulationError>) {
+        let now = self.now();
+        self.simulation.shared.touch(now);
+        if let (Some((key, _)), Ok(reply)) = (client.key, &result)
+            && !reply.is_replayed
+        {
+            let applied = self.applied.get_or_insert_default();
+            applied.remember(key, reply, now);
         }
+        // Whoever asked may have stopped waiting; what is applied is applied all the same.
+        drop(client.reply.send(result));
     }
 
     /// Brings the world back to before a command that the engine failed on.
@@ -186,9 +241,7 @@ impl SimulationTask {
         let sim_id = self.simulation.id();
         tracing::error!(%sim_id, "the engine failed on a command of {sim_id}, which is undone");
         self.view = None;
-        if self.thaw().await.is_err() {
-            self.lose().await;
-        }
+        self.thaw_or_lose().await;
         fault.into()
     }
 
@@ -202,16 +255,17 @@ impl SimulationTask {
             seq: shared.committed().seq,
         };
         shared.is_stepping.store(true, Ordering::Relaxed);
-        let done = loop {
+        let progress = loop {
             let chunk = pool.run(move || work.advance(CHUNK));
             pin!(chunk);
             let progress = loop {
                 select! { biased;
                     progress = &mut chunk => break progress,
-                    Some(urgent) = self.urgent.recv() => match urgent {
-                        Urgent::Show(reply) => drop(reply.send(seen.clone())),
-                        Urgent::Rearm => {}
-                        Urgent::Close => self.is_closing = true,
+                    message = shared.inbox.next_urgent() => match message {
+                        Message::Show(reply) => drop(reply.send(seen.clone())),
+                        Message::Close => self.is_closing = true,
+                        Message::Rearm => self.rearm = true,
+                        Message::Command(_) => unreachable!("a command is not urgent"),
                     },
                 }
             };
@@ -223,11 +277,11 @@ impl SimulationTask {
             }
         };
         shared.is_stepping.store(false, Ordering::Relaxed);
-        done
+        progress
     }
 
     /// Makes what a command did the state that everybody sees.
-    async fn commit(&mut self, command: Command, done: Done, steps: u32) -> Reply {
+    fn commit(&mut self, command: Command, done: Done, steps: u32) -> Reply {
         let Done {
             world,
             view,
@@ -245,8 +299,6 @@ impl SimulationTask {
         if let Some(history) = &mut self.history {
             history.push(command, cost);
         }
-        self.snapshot_if_due().await;
-
         let mut committed = self.simulation.shared.committed();
         let seq = committed.seq + 1;
         *committed = Committed { seq, ..state };
@@ -258,15 +310,18 @@ impl SimulationTask {
         }
     }
 
-    /// Bounds what a replay would cost.
-    async fn snapshot_if_due(&mut self) {
+    /// Whether what a replay would cost is to be bounded by a snapshot.
+    fn wants_snapshot(&self) -> bool {
+        match (&self.world, &self.history) {
+            (Some(world), Some(history)) => history.wants_snapshot(world),
+            _ => false,
+        }
+    }
+
+    async fn take_snapshot(&mut self) {
         let (Some(world), Some(history)) = (self.world.take(), self.history.as_mut()) else {
             return;
         };
-        if !history.wants_snapshot(&world) {
-            self.world = Some(world);
-            return;
-        }
         let pool = self.simulation.services.pool.clone();
         let taken = pool.run(move || {
             let snapshot = Snapshot::take(&world);
@@ -309,9 +364,18 @@ impl SimulationTask {
         match frozen.await {
             Ok(history) => {
                 self.history = Some(history);
-                self.simulation.shared.is_frozen.store(true, Ordering::Relaxed);
+                self.simulation
+                    .shared
+                    .is_frozen
+                    .store(true, Ordering::Relaxed);
             }
             Err(EngineFault) => self.lose().await,
+        }
+    }
+
+    async fn thaw_or_lose(&mut self) {
+        if self.thaw().await.is_err() {
+            self.lose().await;
         }
     }
 
@@ -320,8 +384,11 @@ impl SimulationTask {
         if self.world.is_some() {
             return Ok(());
         }
-        Box::pin(self.replay()).await?;
-        self.simulation.shared.is_frozen.store(false, Ordering::Relaxed);
+        self.replay().await?;
+        self.simulation
+            .shared
+            .is_frozen
+            .store(false, Ordering::Relaxed);
         Ok(())
     }
 
@@ -361,16 +428,16 @@ impl SimulationTask {
     async fn drop_world(&mut self) {
         let (world, history, view) = (self.world.take(), self.history.take(), self.view.take());
         let pool = self.simulation.services.pool.clone();
-        drop(pool.run(move || drop((world, history, view))).await);
+        let _ = pool.run(move || drop((world, history, view))).await;
     }
 
-    fn seen(&mut self) -> Seen {
-        let world = self.world.as_ref().expect("the world was made before it is shown");
+    fn seen(&mut self) -> Option<Seen> {
+        let world = self.world.as_ref()?;
         let view = self.view.get_or_insert_with(|| Arc::new(world.view()));
-        Seen {
+        Some(Seen {
             view: Arc::clone(view),
             seq: self.simulation.shared.committed().seq,
-        }
+        })
     }
 
     fn is_small(&self, run: &Run, bodies: usize) -> bool {
@@ -395,4 +462,11 @@ impl SimulationTask {
     fn now(&self) -> Moment {
         self.simulation.services.clock.now()
     }
+}
+#[cfg(test)]
+pub(super) fn run_size() -> usize {
+    fn size<F>(_: fn(SimulationTask) -> F) -> usize {
+        size_of::<F>()
+    }
+    size(SimulationTask::run)
 }

@@ -1,0 +1,167 @@
+//! What clients of a simulation can rely on whatever happens inside the engine.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::Value;
+
+use super::{NewSimulation, Services, SimulationError, SimulationHandle, Simulations, StepPool};
+use crate::{
+    clock::Clock,
+    id::{BodyId, InstanceId},
+    physics::{Command, Impulse, Steps, Vec3, WorldLimits},
+    registry::MemoryRegistry,
+};
+
+fn simulations() -> Simulations {
+    let clock = Clock::start();
+    let services = Services {
+        instance_id: InstanceId::random(),
+        pool: StepPool::start(2).unwrap(),
+        clock,
+        limits: WorldLimits {
+            max_bodies: 100,
+            max_joints: 100,
+            max_steps: 10_000,
+            max_frames: 10_000,
+        },
+        max_simulations: 10,
+        max_queue: 8,
+        request_timeout: Duration::from_secs(60),
+        default_ttl: Duration::from_secs(3600),
+        freeze_after: Duration::from_secs(3600),
+    };
+    let registry = Arc::new(MemoryRegistry::new(clock));
+    Simulations::new(services, registry)
+}
+
+async fn pile(simulations: &Simulations) -> SimulationHandle {
+    let bodies = serde_json::json!([
+        {"id": "floor", "shape": "plane", "kind": "static"},
+        {"id": "crate", "shape": "box", "size": [1, 1, 1], "position": [0, 2, 0]},
+        {"id": "ball", "shape": "sphere", "radius": 0.4, "position": [0.1, 4, 0]},
+    ]);
+    let new = NewSimulation {
+        bodies: serde_json::from_value(bodies).unwrap(),
+        ..NewSimulation::default()
+    };
+    let (id, _) = simulations.create(new, None).await.unwrap();
+    simulations.open(&id).await.unwrap()
+}
+
+async fn step(simulation: &SimulationHandle, count: u32) {
+    let steps = Steps { count, dt: None };
+    simulation
+        .execute(Command::Step(steps), None)
+        .await
+        .unwrap();
+}
+
+async fn push(simulation: &SimulationHandle) {
+    let impulse = Impulse {
+        impulse: Vec3([1.0, 3.0, 0.5]),
+        point: None,
+    };
+    let ball = BodyId::parse("ball").unwrap();
+    let command = Command::ApplyImpulse(ball, impulse);
+    simulation.execute(command, None).await.unwrap();
+}
+
+async fn bodies(simulation: &SimulationHandle) -> Value {
+    let state = simulation.state().await.unwrap();
+    let state: Value = serde_json::from_slice(&state.body).unwrap();
+    state["bodies"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_of_the_engine_costs_that_command_and_nothing_else() {
+    let simulations = simulations();
+    let (hit, twin, bystander) = (
+        pile(&simulations).await,
+        pile(&simulations).await,
+        pile(&simulations).await,
+    );
+    for simulation in [&hit, &twin] {
+        step(simulation, 40).await;
+        push(simulation).await;
+    }
+
+    // In the middle of a span that is stepped in place, and of one that goes to the pool.
+    for steps in [3, 5000] {
+        let failed = hit.execute(Command::Panic(steps), None).await;
+        assert!(
+            matches!(failed, Err(SimulationError::Engine(_))),
+            "{failed:?}"
+        );
+        assert_eq!(bodies(&hit).await, bodies(&twin).await);
+    }
+
+    for simulation in [&hit, &twin] {
+        step(simulation, 200).await;
+    }
+    assert_eq!(bodies(&hit).await, bodies(&twin).await);
+    assert_eq!(hit.progress(), twin.progress());
+    step(&bystander, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_world_is_undone_even_when_its_history_began_with_a_snapshot() {
+    let simulations = simulations();
+    let (hit, twin) = (pile(&simulations).await, pile(&simulations).await);
+    for _ in 0..1100 {
+        for simulation in [&hit, &twin] {
+            push(simulation).await;
+            step(simulation, 1).await;
+        }
+    }
+
+    let failed = hit.execute(Command::Panic(2), None).await;
+
+    assert!(matches!(failed, Err(SimulationError::Engine(_))));
+    for simulation in [&hit, &twin] {
+        step(simulation, 50).await;
+    }
+    assert_eq!(bodies(&hit).await, bodies(&twin).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_simulation_can_be_destroyed_while_it_is_being_stepped() {
+    let simulations = simulations();
+    let simulation = pile(&simulations).await;
+    let stepping = simulation.clone();
+    let long = Steps {
+        count: 10_000,
+        dt: None,
+    };
+    let run = async { stepping.execute(Command::Step(long), None).await };
+    let destroy = async {
+        while simulation.record().status != super::Status::Stepping && simulation.progress().1 == 0
+        {
+            tokio::task::yield_now().await;
+        }
+        simulations.destroy(&simulation).await
+    };
+
+    let (_, destroyed) = tokio::join!(run, destroy);
+
+    destroyed.unwrap();
+    let gone = simulations.open(simulation.id()).await;
+    assert!(matches!(gone, Err(SimulationError::NotFound(_))));
+    assert_eq!(simulations.count(), 0);
+}
+
+#[tokio::test]
+async fn sizes() {
+    println!("shared {}", size_of::<super::handle::Shared>());
+    println!("task {}", size_of::<super::task::SimulationTask>());
+    println!("run {}", super::task::run_size());
+    println!("history {}", size_of::<super::history::History>());
+    println!(
+        "entry {}",
+        size_of::<(crate::id::SimulationId, SimulationHandle)>()
+    );
+    println!("world {}", size_of::<crate::physics::World>());
+    println!("command {}", size_of::<Command>());
+    let s = simulations();
+    let p = pile(&s).await;
+    step(&p, 10).await;
+}

@@ -77,7 +77,7 @@ impl Work {
         self.cost += begun.elapsed();
         if let Err(fault) = stepped {
             // What the engine left behind may not even be fit to be dropped.
-            drop(contained(|| drop(self)));
+            let _ = contained(|| drop(self));
             return Progress::Failed(fault);
         }
         if self.run.is_done() {

@@ -53,6 +53,7 @@ async fn check(cases: Vec<Case>) {
     let client = instance.client();
     let before = world(&client).await;
 
+    let mut wrong = Vec::new();
     for case in cases {
         let asked = Instant::now();
         let reply = client
@@ -61,24 +62,50 @@ async fn check(cases: Vec<Case>) {
             .header("content-type", "application/json")
             .send()
             .await;
-        let context = format!("row {}, {}: {}", case.row, case.what, reply.text());
-        assert!(asked.elapsed() < Duration::from_secs(10), "slow: {context}");
-        assert_answer(&reply, case.expected, &context);
+        let context = format!("row {}, {}, {}", case.row, case.what, reply.request);
+        if asked.elapsed() > Duration::from_secs(10) {
+            wrong.push(format!("slow: {context}"));
+        }
+        wrong.extend(fault(&reply, case.expected, &context));
     }
 
+    assert!(
+        wrong.is_empty(),
+        "{} wrong answers:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
     assert_eq!(snapshot(&client).await, before);
-    assert_eq!(client.health().await.expect_status(200).json()["simulations"], 1);
+    assert_eq!(
+        client.health().await.expect_status(200).json()["simulations"],
+        1
+    );
 }
 
 #[track_caller]
 fn assert_answer(reply: &Reply, expected: &[(u16, &str)], context: &str) {
-    let statuses: Vec<_> = expected.iter().map(|(status, _)| *status).collect();
-    assert!(statuses.contains(&reply.status), "{} instead of {expected:?}: {context}", reply.status);
-    let code = reply.problem().code().to_owned();
-    assert!(
-        expected.iter().any(|(status, wanted)| *status == reply.status && *wanted == code),
-        "{code} instead of {expected:?}: {context}"
-    );
+    let wrong = fault(reply, expected, context);
+    assert!(wrong.is_none(), "{}", wrong.unwrap_or_default());
+}
+
+/// What is wrong with an answer, if anything.
+#[track_caller]
+fn fault(reply: &Reply, expected: &[(u16, &str)], context: &str) -> Option<String> {
+    let code = if reply.status < 400 {
+        String::new()
+    } else {
+        reply.problem().code().to_owned()
+    };
+    let right = expected
+        .iter()
+        .any(|(status, wanted)| *status == reply.status && *wanted == code);
+    (!right).then(|| {
+        let text: String = reply.text().chars().take(300).collect();
+        format!(
+            "{} {code} instead of {expected:?}: {context}: {text}",
+            reply.status
+        )
+    })
 }
 
 /// A world `s` with the bodies `a`, `b` and the joint `j`.
@@ -131,7 +158,12 @@ async fn row_28_a_wrong_method_is_refused_with_the_right_ones() {
                 continue;
             }
             let reply = client.call(method, path).send().await;
-            assert_eq!(reply.status, 405, "row 28, {method} {path}: {}", reply.text());
+            assert_eq!(
+                reply.status,
+                405,
+                "row 28, {method} {path}: {}",
+                reply.text()
+            );
             assert_eq!(reply.problem().code(), "method_not_allowed");
             let allow = reply.header("allow").unwrap_or("").to_owned();
             let mut offered: Vec<_> = allow.split(',').map(str::trim).collect();
@@ -150,6 +182,21 @@ async fn row_28_a_wrong_method_is_refused_with_the_right_ones() {
         .get("/simulations/s/nowhere")
         .await
         .expect_problem(404, "route_not_found");
+    for path in [
+        "/simulations/",
+        "/simulations/s/state/",
+        "//simulations",
+        "/",
+        "",
+    ] {
+        let reply = client.get(path).await;
+        assert!(
+            (400..500).contains(&reply.status),
+            "row 28, {path}: {}, and clients follow no redirect",
+            reply.status
+        );
+        reply.problem();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -186,7 +233,6 @@ async fn row_37_a_body_over_the_cap_is_refused_before_it_is_read() {
     }
     let chunked = raw(instance.address(), chunks + "2\r\n{}\r\n0\r\n\r\n").await;
 
-    assert_eq!(over.body["maximum"], cap);
     assert_eq!(
         (declared.status, declared.code()),
         (413, "body_too_large".to_owned()),
@@ -198,6 +244,12 @@ async fn row_37_a_body_over_the_cap_is_refused_before_it_is_read() {
         "row 37, chunked"
     );
     assert_eq!(client.health().await.json()["simulations"], 1);
+    assert_eq!(
+        over.body["limit"], "MAX_REQUEST_BYTES",
+        "row 37: {}",
+        over.body
+    );
+    assert_eq!(over.body["maximum"], cap, "row 37");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -208,17 +260,52 @@ async fn rows_39_to_41_only_plain_json_is_read() {
     let json = "application/json";
 
     for (row, what, path, headers) in [
-        (39, "gzip", CREATE, &[("content-type", json), ("content-encoding", "gzip")][..]),
-        (39, "br", STEP, &[("content-type", json), ("content-encoding", "br")]),
+        (
+            39,
+            "gzip",
+            CREATE,
+            &[("content-type", json), ("content-encoding", "gzip")][..],
+        ),
+        (
+            39,
+            "br",
+            STEP,
+            &[("content-type", json), ("content-encoding", "br")],
+        ),
         (40, "no content type", CREATE, &[]),
         (40, "no content type", STEP, &[]),
         (40, "text", CREATE, &[("content-type", "text/plain")]),
-        (40, "form", BODIES, &[("content-type", "multipart/form-data; boundary=x")]),
-        (40, "urlencoded", STEP, &[("content-type", "application/x-www-form-urlencoded")]),
+        (
+            40,
+            "form",
+            BODIES,
+            &[("content-type", "multipart/form-data; boundary=x")],
+        ),
+        (
+            40,
+            "urlencoded",
+            STEP,
+            &[("content-type", "application/x-www-form-urlencoded")],
+        ),
         (40, "nonsense", STEP, &[("content-type", ";;")]),
-        (41, "vendor json", CREATE, &[("content-type", "application/vnd.x+json")]),
-        (41, "utf-16", CREATE, &[("content-type", "application/json; charset=utf-16")]),
-        (41, "merge patch on a post", STEP, &[("content-type", "application/merge-patch+json")]),
+        (
+            41,
+            "vendor json",
+            CREATE,
+            &[("content-type", "application/vnd.x+json")],
+        ),
+        (
+            41,
+            "utf-16",
+            CREATE,
+            &[("content-type", "application/json; charset=utf-16")],
+        ),
+        (
+            41,
+            "merge patch on a post",
+            STEP,
+            &[("content-type", "application/merge-patch+json")],
+        ),
     ] {
         let mut call = client.call("POST", path).bytes(r#"{"steps": 0}"#);
         for (name, value) in headers {
@@ -236,7 +323,11 @@ async fn rows_39_to_41_only_plain_json_is_read() {
         .send()
         .await;
     assert_answer(&bomb, &[(415, "unsupported_media_type")], "row 39, packed");
-    for kind in ["application/json; charset=utf-8", "Application/JSON", "application/json;charset=\"UTF-8\""] {
+    for kind in [
+        "application/json; charset=utf-8",
+        "Application/JSON",
+        "application/json;charset=\"UTF-8\"",
+    ] {
         let reply = client
             .call("POST", STEP)
             .bytes(r#"{"steps": 0}"#)
@@ -259,11 +350,20 @@ async fn row_42_a_client_that_wants_pictures_gets_json_or_a_refusal() {
         .await;
 
     if reply.status == 200 {
-        assert_eq!(reply.header("content-type"), Some("application/json"), "row 42");
+        assert_eq!(
+            reply.header("content-type"),
+            Some("application/json"),
+            "row 42"
+        );
     } else {
         reply.expect_problem(406, "not_acceptable");
     }
-    for accept in ["*/*", "application/*", "application/json", "text/html, */*;q=0.1"] {
+    for accept in [
+        "*/*",
+        "application/*",
+        "application/json",
+        "text/html, */*;q=0.1",
+    ] {
         let reply = client
             .call("GET", "/simulations")
             .header("accept", accept)
@@ -280,7 +380,17 @@ async fn row_47_nobody_assigns_what_the_service_decides() {
     let client = instance.client();
     world(&client).await;
 
-    for field in ["owner", "epoch", "fence", "token", "seq", "tenant", "status", "step", "created_at"] {
+    for field in [
+        "owner",
+        "epoch",
+        "fence",
+        "token",
+        "seq",
+        "tenant",
+        "status",
+        "step",
+        "created_at",
+    ] {
         for (method, path, body) in [
             ("POST", CREATE, json!({})),
             ("PATCH", "/simulations/s", json!({})),
@@ -288,8 +398,16 @@ async fn row_47_nobody_assigns_what_the_service_decides() {
             ("POST", FLIGHT, json!({"steps": 0})),
             ("POST", BODIES, sphere("c", 0.5, [9.0, 0.0, 0.0])),
             ("PATCH", BALL, json!({})),
-            ("POST", JOINTS, json!({"id": "k", "joint_type": "fixed", "body_a": "a", "body_b": "b"})),
-            ("POST", "/simulations/s/bodies/a/impulse", json!({"impulse": [0, 0, 0]})),
+            (
+                "POST",
+                JOINTS,
+                json!({"id": "k", "joint_type": "fixed", "body_a": "a", "body_b": "b"}),
+            ),
+            (
+                "POST",
+                "/simulations/s/bodies/a/impulse",
+                json!({"impulse": [0, 0, 0]}),
+            ),
             ("PUT", "/simulations/s/bodies/a/force", json!({})),
         ] {
             cases.push((method, path, field, body));
@@ -300,7 +418,11 @@ async fn row_47_nobody_assigns_what_the_service_decides() {
         let reply = client.call(method, path).json(&body).send().await;
         let context = format!("row 47, {method} {path} with {field}: {}", reply.text());
         assert_answer(&reply, UNKNOWN, &context);
-        assert_eq!(reply.problem().pointers(), [format!("/{field}")], "{context}");
+        assert_eq!(
+            reply.problem().pointers(),
+            [format!("/{field}")],
+            "{context}"
+        );
     }
 }
 
@@ -324,8 +446,16 @@ async fn row_48_nothing_answers_after_a_delete() {
         ("PATCH", BALL, Some(json!({"friction": 0.1}))),
         ("DELETE", BALL, None),
         ("POST", FLIGHT, Some(json!({"steps": 1}))),
-        ("POST", "/simulations/s/bodies/a/impulse", Some(json!({"impulse": [1, 0, 0]}))),
-        ("PUT", "/simulations/s/bodies/a/force", Some(json!({"force": [1, 0, 0]}))),
+        (
+            "POST",
+            "/simulations/s/bodies/a/impulse",
+            Some(json!({"impulse": [1, 0, 0]})),
+        ),
+        (
+            "PUT",
+            "/simulations/s/bodies/a/force",
+            Some(json!({"force": [1, 0, 0]})),
+        ),
         ("DELETE", "/simulations/s/bodies/a/force", None),
         ("GET", JOINTS, None),
         (
@@ -334,7 +464,11 @@ async fn row_48_nothing_answers_after_a_delete() {
             Some(json!({"id": "k", "joint_type": "fixed", "body_a": "a", "body_b": "b"})),
         ),
         ("GET", "/simulations/s/joints/j", None),
-        ("PATCH", "/simulations/s/joints/j", Some(json!({"collide": true}))),
+        (
+            "PATCH",
+            "/simulations/s/joints/j",
+            Some(json!({"collide": true})),
+        ),
         ("DELETE", "/simulations/s/joints/j", None),
     ] {
         let mut call = client.call(method, path);
@@ -364,7 +498,6 @@ async fn rows_49_and_81_pages_and_batches_are_bounded() {
         "cursor=%00",
         "cursor=nonsense!",
         "cursor=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-        "limit=1&limit=2",
         "page=2",
         "label=novalue",
     ] {
@@ -377,13 +510,18 @@ async fn rows_49_and_81_pages_and_batches_are_bounded() {
         );
         reply.problem();
     }
-    let crowd: Vec<_> = (0..9).map(|n| sphere(&format!("c{n}"), 0.1, [9.0, f64::from(n), 0.0])).collect();
+    let crowd: Vec<_> = (0..9)
+        .map(|n| sphere(&format!("c{n}"), 0.1, [9.0, f64::from(n), 0.0]))
+        .collect();
     let problem = client
         .add_body("s", &json!(crowd))
         .await
         .expect_problem(422, "limit_exceeded");
     assert_eq!(problem.body["maximum"], 10, "row 81");
-    client.add_body("s", &json!(crowd[..8])).await.expect_status(201);
+    client
+        .add_body("s", &json!(crowd[..8]))
+        .await
+        .expect_status(201);
     client
         .add_body("s", &crowd[8])
         .await
@@ -395,7 +533,11 @@ async fn rows_49_and_81_pages_and_batches_are_bounded() {
     let reply = client.post_text(BODIES, million + "]").await;
     assert_answer(
         &reply,
-        &[(413, "body_too_large"), (422, "limit_exceeded"), (422, "invalid_value")],
+        &[
+            (413, "body_too_large"),
+            (422, "limit_exceeded"),
+            (422, "invalid_value"),
+        ],
         "row 81, a million bodies",
     );
 }
@@ -404,20 +546,84 @@ async fn rows_49_and_81_pages_and_batches_are_bounded() {
 async fn rows_51_to_56_what_is_not_the_documented_json_is_refused() {
     let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
     let mut cases = Vec::new();
-    for path in [CREATE, STEP, BODIES, JOINTS, FLIGHT] {
+    for (path, legal, number) in [
+        (CREATE, "{}", r#"{"dt": NUMBER}"#),
+        (STEP, r#"{"steps": 0}"#, r#"{"steps": 0, "dt": NUMBER}"#),
+        (FLIGHT, r#"{"steps": 0}"#, r#"{"steps": 0, "dt": NUMBER}"#),
+        (
+            BODIES,
+            r#"{"id": "c", "shape": "sphere", "size": [1]}"#,
+            r#"{"id": "c", "shape": "sphere", "size": [1], "mass": NUMBER}"#,
+        ),
+        (
+            JOINTS,
+            r#"{"id": "k", "joint_type": "fixed", "body_a": "a", "body_b": "b"}"#,
+            r#"{"id": "k", "joint_type": "fixed", "body_a": "a", "body_b": "b", "anchor_a": [NUMBER,0,0]}"#,
+        ),
+    ] {
         cases.extend([
             post(51, "empty", path, "", MALFORMED),
             post(51, "blank", path, " \n", MALFORMED),
             post(51, "half an object", path, "{", MALFORMED),
-            post(51, "trailing junk", path, "{} x", MALFORMED),
-            post(51, "two documents", path, "{}{}", MALFORMED),
-            post(51, "byte order mark", path, "\u{feff}{}", MALFORMED),
+            post(51, "trailing junk", path, format!("{legal} x"), MALFORMED),
+            post(
+                51,
+                "two documents",
+                path,
+                format!("{legal}{legal}"),
+                MALFORMED,
+            ),
+            post(
+                51,
+                "byte order mark",
+                path,
+                format!("\u{feff}{legal}"),
+                MALFORMED,
+            ),
+            post(51, "single quotes", path, "{'id': 1}", MALFORMED),
+            post(51, "comment", path, "{/* */}", MALFORMED),
+            post(58, "NaN", path, number.replace("NUMBER", "NaN"), MALFORMED),
+            post(
+                58,
+                "Infinity",
+                path,
+                number.replace("NUMBER", "-Infinity"),
+                MALFORMED,
+            ),
+            post(
+                58,
+                "hexadecimal",
+                path,
+                number.replace("NUMBER", "0x1"),
+                MALFORMED,
+            ),
+            post(
+                58,
+                "leading plus",
+                path,
+                number.replace("NUMBER", "+1"),
+                MALFORMED,
+            ),
+            post(
+                59,
+                "1e400",
+                path,
+                number.replace("NUMBER", "1e400"),
+                MALFORMED,
+            ),
+            post(
+                60,
+                "1e308",
+                path,
+                number.replace("NUMBER", "1e308"),
+                INVALID,
+            ),
+        ]);
+    }
+    for path in [CREATE, BODIES, JOINTS] {
+        cases.extend([
             post(52, "not UTF-8", path, &b"{\"id\": \"\xff\"}"[..], MALFORMED),
             post(52, "lone surrogate", path, r#"{"id": "\ud800"}"#, MALFORMED),
-            post(58, "NaN", path, r#"{"dt": NaN}"#, MALFORMED),
-            post(58, "Infinity", path, r#"{"dt": -Infinity}"#, MALFORMED),
-            post(51, "single quotes", path, "{'steps': 1}", MALFORMED),
-            post(51, "comment", path, "{/* */}", MALFORMED),
         ]);
     }
     for depth in [200, 100_000] {
@@ -490,6 +696,27 @@ async fn rows_51_to_56_what_is_not_the_documented_json_is_refused() {
         post(56, "truth for a number", STEP, r#"{"steps": true}"#, INVALID),
         post(56, "unknown word", CREATE, r#"{"integrator": "leapfrog"}"#, INVALID),
         post(56, "unknown word", CREATE, r#"{"durability": "forever"}"#, INVALID),
+        post(
+            56,
+            "an object for a word",
+            CREATE,
+            r#"{"integrator": {"verlet": null}}"#,
+            INVALID,
+        ),
+        post(
+            56,
+            "an object for a word",
+            BODIES,
+            r#"{"id": "c", "shape": {"sphere": null}, "size": [1]}"#,
+            INVALID,
+        ),
+        post(
+            56,
+            "a number for a word",
+            BODIES,
+            r#"{"id": "c", "kind": 1, "shape": "sphere", "size": [1]}"#,
+            INVALID,
+        ),
         post(56, "dimensions", CREATE, r#"{"dimensions": 4}"#, INVALID),
     ]);
     check(cases).await;
@@ -505,18 +732,60 @@ async fn rows_57_to_65_numbers_are_what_they_seem_or_are_refused() {
         post(57, "two axes", CREATE, gravity("[0,0]"), INVALID),
         post(57, "four axes", CREATE, gravity("[0,0,0,0]"), INVALID),
         post(57, "no axes", CREATE, gravity("[]"), INVALID),
-        post(57, "three of a quaternion", BODIES, ball(r#""orientation": [0,0,1]"#), INVALID),
-        post(57, "five of a quaternion", BODIES, ball(r#""orientation": [0,0,0,1,0]"#), INVALID),
-        post(57, "a number for a vector", CREATE, gravity("9.81"), INVALID),
+        post(
+            57,
+            "three of a quaternion",
+            BODIES,
+            ball(r#""orientation": [0,0,1]"#),
+            INVALID,
+        ),
+        post(
+            57,
+            "five of a quaternion",
+            BODIES,
+            ball(r#""orientation": [0,0,0,1,0]"#),
+            INVALID,
+        ),
+        post(
+            57,
+            "a number for a vector",
+            CREATE,
+            gravity("9.81"),
+            INVALID,
+        ),
         post(59, "1e400", CREATE, r#"{"dt": 1e400}"#, MALFORMED),
         post(59, "-1e400", CREATE, gravity("[0,-1e400,0]"), MALFORMED),
         post(60, "1e308", CREATE, gravity("[0,1e308,0]"), INVALID),
-        post(60, "just over f32", CREATE, gravity("[0,3.4028236e38,0]"), INVALID),
+        post(
+            60,
+            "just over f32",
+            CREATE,
+            gravity("[0,3.4028236e38,0]"),
+            INVALID,
+        ),
         post(60, "1e308", CREATE, r#"{"dt": 1e308}"#, INVALID),
         post(60, "1e308", BODIES, ball(r#""mass": 1e308"#), INVALID),
-        post(60, "1e308", "/simulations/s/bodies/a/impulse", r#"{"impulse": [1e308,0,0]}"#, INVALID),
-        post(61, "a radius of 1e-46", BODIES, r#"{"id": "c", "shape": "sphere", "size": [1e-46]}"#, INVALID),
-        post(61, "a mass of 1e-46", BODIES, ball(r#""mass": 1e-46"#), INVALID),
+        post(
+            60,
+            "1e308",
+            "/simulations/s/bodies/a/impulse",
+            r#"{"impulse": [1e308,0,0]}"#,
+            INVALID,
+        ),
+        post(
+            61,
+            "a radius of 1e-46",
+            BODIES,
+            r#"{"id": "c", "shape": "sphere", "size": [1e-46]}"#,
+            INVALID,
+        ),
+        post(
+            61,
+            "a mass of 1e-46",
+            BODIES,
+            ball(r#""mass": 1e-46"#),
+            INVALID,
+        ),
         post(61, "a dt of 5e-324", CREATE, r#"{"dt": 5e-324}"#, INVALID),
         post(63, "1e9", STEP, steps("1e9"), INVALID),
         post(63, "1.0", STEP, steps("1.0"), INVALID),
@@ -549,16 +818,53 @@ async fn rows_57_to_65_numbers_are_what_they_seem_or_are_refused() {
             STEP,
             steps(&"1".repeat(1_000_000)),
             // Beyond f64 it is also a case of row 59.
-            &[(400, "malformed_json"), (413, "body_too_large"), (422, "invalid_value")],
+            &[
+                (400, "malformed_json"),
+                (413, "body_too_large"),
+                (422, "invalid_value"),
+            ],
         ),
         post(64, "a million axes", CREATE, gravity(&zeros), INVALID),
-        post(64, "a million bodies", BODIES, zeros.clone(), &[(422, "invalid_value"), (422, "limit_exceeded")]),
-        post(64, "a million sizes", BODIES, format!(r#"{{"id": "c", "shape": "sphere", "size": {zeros}}}"#), INVALID),
+        post(
+            64,
+            "a million bodies",
+            BODIES,
+            zeros.clone(),
+            &[(422, "invalid_value"), (422, "limit_exceeded")],
+        ),
+        post(
+            64,
+            "a million sizes",
+            BODIES,
+            format!(r#"{{"id": "c", "shape": "sphere", "size": {zeros}}}"#),
+            INVALID,
+        ),
         post(65, "a list", CREATE, "[]", INVALID),
         post(65, "a list", CREATE, "[[0,0,0],3]", INVALID),
         post(65, "a list", STEP, "[1]", INVALID),
         post(65, "a list", FLIGHT, "[1, 0.1]", INVALID),
         post(65, "a list of lists", BODIES, "[[]]", INVALID),
+        post(
+            65,
+            "a list for a body",
+            BODIES,
+            r#"[["c", "dynamic", "sphere", [1]]]"#,
+            INVALID,
+        ),
+        post(
+            65,
+            "a list for a body",
+            CREATE,
+            r#"{"bodies": [["c", "dynamic", "sphere", [1]]]}"#,
+            INVALID,
+        ),
+        post(
+            65,
+            "a list for a joint",
+            JOINTS,
+            r#"[["k", "fixed", "a", "b"]]"#,
+            INVALID,
+        ),
         post(65, "null", CREATE, "null", INVALID),
         post(65, "a number", STEP, "1", INVALID),
         post(65, "a text", BODIES, "\"a\"", INVALID),
@@ -595,7 +901,11 @@ async fn rows_61_and_62_tiny_numbers_round_and_zero_has_one_sign() {
         assert!(!reply.text().contains("-0.0"), "row 62: {}", reply.text());
         assert!(!reply.text().contains("-0,"), "row 62: {}", reply.text());
     }
-    assert_eq!(state.json()["bodies"][0]["position"], json!([0.0, 0.0, 0.0]), "row 61");
+    assert_eq!(
+        state.json()["bodies"][0]["position"],
+        json!([0.0, 0.0, 0.0]),
+        "row 61"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -629,7 +939,10 @@ async fn rows_66_to_70_only_plain_ids_are_ids() {
         for (path, body) in [
             (CREATE, json!({"id": id})),
             (BODIES, json!({"id": id, "shape": "sphere", "size": [1]})),
-            (JOINTS, json!({"id": id, "joint_type": "fixed", "body_a": "a", "body_b": "b"})),
+            (
+                JOINTS,
+                json!({"id": id, "joint_type": "fixed", "body_a": "a", "body_b": "b"}),
+            ),
         ] {
             let reply = client.post(path, &body).await;
             let context = format!("row {row}, {id:?} to {path}: {}", reply.text());
@@ -682,7 +995,11 @@ async fn rows_66_to_70_paths_with_other_ids_are_refused_and_inject_nothing() {
         .await;
         let answer = (reply.status, reply.code());
         assert!(
-            [(422, "invalid_value".to_owned()), (400, "malformed_request".to_owned())].contains(&answer),
+            [
+                (422, "invalid_value".to_owned()),
+                (400, "malformed_request".to_owned())
+            ]
+            .contains(&answer),
             "row {row}, {path}: {answer:?}"
         );
         assert_eq!(reply.header("x-evil"), None, "row {row}, {path}");
@@ -700,7 +1017,10 @@ async fn rows_71_and_72_no_id_is_used_twice() {
         .await
         .expect_problem(409, "simulation_exists");
     client
-        .add_body("s", &json!([sphere("c", 1.0, [9.0; 3]), sphere("c", 1.0, [5.0; 3])]))
+        .add_body(
+            "s",
+            &json!([sphere("c", 1.0, [9.0; 3]), sphere("c", 1.0, [5.0; 3])]),
+        )
         .await
         .expect_problem(422, "invalid_value")
         .expect_pointers(&["/1/id"]);
@@ -767,26 +1087,70 @@ async fn rows_75_to_79_physics_out_of_range_is_refused() {
     let mut cases = Vec::new();
     for (row, what, text) in [
         (75, "zero quaternion", body(r#""orientation": [0,0,0,0]"#)),
-        (75, "long quaternion", body(r#""orientation": [0,0,0,1.002]"#)),
-        (75, "short quaternion", body(r#""orientation": [0,0,0,0.998]"#)),
-        (75, "huge quaternion", body(r#""orientation": [1e30,0,0,0]"#)),
+        (
+            75,
+            "long quaternion",
+            body(r#""orientation": [0,0,0,1.002]"#),
+        ),
+        (
+            75,
+            "short quaternion",
+            body(r#""orientation": [0,0,0,0.998]"#),
+        ),
+        (
+            75,
+            "huge quaternion",
+            body(r#""orientation": [1e30,0,0,0]"#),
+        ),
         (76, "no mass", body(r#""mass": 0"#)),
         (76, "negative mass", body(r#""mass": -1"#)),
         (76, "tiny mass", body(r#""mass": 1e-40"#)),
         (76, "huge mass", body(r#""mass": 1e38"#)),
         (77, "no radius", shaped(r#""shape": "sphere", "size": [0]"#)),
-        (77, "negative radius", shaped(r#""shape": "sphere", "radius": -1"#)),
-        (77, "tiny radius", shaped(r#""shape": "sphere", "size": [1e-30]"#)),
-        (77, "huge radius", shaped(r#""shape": "sphere", "size": [1e30]"#)),
+        (
+            77,
+            "negative radius",
+            shaped(r#""shape": "sphere", "radius": -1"#),
+        ),
+        (
+            77,
+            "tiny radius",
+            shaped(r#""shape": "sphere", "size": [1e-30]"#),
+        ),
+        (
+            77,
+            "huge radius",
+            shaped(r#""shape": "sphere", "size": [1e30]"#),
+        ),
         (77, "flat box", shaped(r#""shape": "box", "size": [1,0,1]"#)),
-        (77, "negative half extent", shaped(r#""shape": "box", "half_extents": [1,-1,1]"#)),
-        (77, "huge half extent", shaped(r#""shape": "box", "half_extents": [1,1,1e30]"#)),
-        (77, "tiny capsule", shaped(r#""shape": "capsule", "size": [1,1e-30]"#)),
-        (77, "negative cylinder", shaped(r#""shape": "cylinder", "half_height": -1, "radius": 1"#)),
+        (
+            77,
+            "negative half extent",
+            shaped(r#""shape": "box", "half_extents": [1,-1,1]"#),
+        ),
+        (
+            77,
+            "huge half extent",
+            shaped(r#""shape": "box", "half_extents": [1,1,1e30]"#),
+        ),
+        (
+            77,
+            "tiny capsule",
+            shaped(r#""shape": "capsule", "size": [1,1e-30]"#),
+        ),
+        (
+            77,
+            "negative cylinder",
+            shaped(r#""shape": "cylinder", "half_height": -1, "radius": 1"#),
+        ),
         (78, "far away", body(r#""position": [1e30,0,0]"#)),
         (78, "far below", body(r#""position": [0,-1e30,0]"#)),
         (78, "too fast", body(r#""velocity": [0,0,1.1e5]"#)),
-        (78, "spinning too fast", body(r#""angular_velocity": [0,1e6,0]"#)),
+        (
+            78,
+            "spinning too fast",
+            body(r#""angular_velocity": [0,1e6,0]"#),
+        ),
     ] {
         cases.push(post(row, what, BODIES, text, INVALID));
     }
@@ -807,7 +1171,13 @@ async fn rows_75_to_79_physics_out_of_range_is_refused() {
             });
         }
     }
-    cases.push(post(80, "over the cap", STEP, r#"{"steps": 10001}"#, &[(422, "limit_exceeded")]));
+    cases.push(post(
+        80,
+        "over the cap",
+        STEP,
+        r#"{"steps": 10001}"#,
+        &[(422, "limit_exceeded")],
+    ));
     cases.push(post(
         80,
         "a thousand million",
@@ -815,7 +1185,13 @@ async fn rows_75_to_79_physics_out_of_range_is_refused() {
         r#"{"steps": 1000000000}"#,
         &[(422, "limit_exceeded")],
     ));
-    cases.push(post(80, "over the cap", FLIGHT, r#"{"steps": 10001}"#, &[(422, "limit_exceeded")]));
+    cases.push(post(
+        80,
+        "over the cap",
+        FLIGHT,
+        r#"{"steps": 10001}"#,
+        &[(422, "limit_exceeded")],
+    ));
     cases.push(post(
         83,
         "a joint with itself",
@@ -866,9 +1242,11 @@ async fn rows_75_78_80_what_is_legal_is_taken() {
 async fn row_83_crowds_and_whirls_stay_finite() {
     let instance = Instance::in_process(&[]).await;
     let client = instance.client();
-    let mut crowd: Vec<_> = (0..120).map(|n| sphere(&format!("c{n}"), 0.5, [0.0; 3])).collect();
+    let mut crowd: Vec<_> = (0..120)
+        .map(|n| sphere(&format!("c{n}"), 0.5, [0.0; 3]))
+        .collect();
     for (n, body) in crowd.iter_mut().enumerate().take(10) {
-        body["angular_velocity"] = json!([1e5, -1e5, n]);
+        body["angular_velocity"] = json!([7e4, -7e4, n]);
     }
     let joints: Vec<_> = (0..30)
         .map(|n| {
@@ -882,8 +1260,15 @@ async fn row_83_crowds_and_whirls_stay_finite() {
 
     let state = client.step(&sim, 30).await.expect_status(200);
 
-    assert!(!String::from_utf8_lossy(&state.body).contains("null"), "row 83");
-    assert_eq!(state.json()["bodies"].as_array().map(Vec::len), Some(120), "row 83");
+    assert!(
+        !String::from_utf8_lossy(&state.body).contains("null"),
+        "row 83"
+    );
+    assert_eq!(
+        state.json()["bodies"].as_array().map(Vec::len),
+        Some(120),
+        "row 83"
+    );
     assert_eq!(client.health().await.status, 200, "row 83");
 }
 
@@ -925,7 +1310,10 @@ async fn row_85_a_name_used_again_is_a_new_body() {
     let instance = Instance::in_process(&[]).await;
     let client = instance.client();
     world(&client).await;
-    client.add_body("s", &ground("floor")).await.expect_status(201);
+    client
+        .add_body("s", &ground("floor"))
+        .await
+        .expect_status(201);
     client.step("s", 30).await.expect_status(200);
     client
         .set_force("s", "a", &json!({"force": [0, 900, 0]}))
@@ -935,14 +1323,19 @@ async fn row_85_a_name_used_again_is_a_new_body() {
     client.remove_body("s", "a").await.expect_status(204);
     for reply in [
         client.body("s", "a").await,
-        client.impulse("s", "a", &json!({"impulse": [1, 0, 0]})).await,
+        client
+            .impulse("s", "a", &json!({"impulse": [1, 0, 0]}))
+            .await,
         client.trajectory("s", "a", &json!({"steps": 1})).await,
         client.clear_force("s", "a").await,
     ] {
         let context = format!("row 85, {}", reply.request);
         assert_answer(&reply, &[(404, "body_not_found")], &context);
     }
-    client.joint("s", "j").await.expect_problem(404, "joint_not_found");
+    client
+        .joint("s", "j")
+        .await
+        .expect_problem(404, "joint_not_found");
     client
         .add_body("s", &sphere("a", 0.5, [0.0, 60.0, 0.0]))
         .await
@@ -951,7 +1344,10 @@ async fn row_85_a_name_used_again_is_a_new_body() {
 
     let again = state["bodies"].as_array().unwrap().last().unwrap();
     assert_eq!(again["id"], "a", "row 85");
-    assert!(again["velocity"][1].as_f64().unwrap() < 0.0, "row 85: the old force stayed: {again}");
+    assert!(
+        again["velocity"][1].as_f64().unwrap() < 0.0,
+        "row 85: the old force stayed: {again}"
+    );
     assert_eq!(again["contacts"], json!([]), "row 85");
 }
 
@@ -987,6 +1383,12 @@ async fn problems_never_echo_long_input() {
     world(&client).await;
     let long = "z".repeat(300);
 
+    let named = client
+        .call("GET", "/nowhere")
+        .header("x-request-id", &long)
+        .send()
+        .await;
+    assert!(!named.text().contains(&long), "{}", named.text());
     for (path, text) in [
         (CREATE, json!({&long: 1}).to_string()),
         (CREATE, json!({"id": long}).to_string()),
@@ -994,16 +1396,25 @@ async fn problems_never_echo_long_input() {
         (CREATE, json!({"labels": {&long: 1}}).to_string()),
         (STEP, json!({"steps": long}).to_string()),
         (BODIES, json!({"id": "c", "shape": long}).to_string()),
-        (BODIES, json!({"id": "c", "kind": long, "shape": "sphere"}).to_string()),
-        (JOINTS, json!({"id": "k", "joint_type": "fixed", "body_a": long, "body_b": "b"}).to_string()),
+        (
+            BODIES,
+            json!({"id": "c", "kind": long, "shape": "sphere"}).to_string(),
+        ),
+        (
+            JOINTS,
+            json!({"id": "k", "joint_type": "fixed", "body_a": long, "body_b": "b"}).to_string(),
+        ),
         (CREATE, format!("{{{long}")),
     ] {
         let reply = client.post_text(path, text).await;
         assert!((400..500).contains(&reply.status), "{}", reply.text());
         let echoed = "z".repeat(65);
-        for member in ["detail", "message", "title", "errors"] {
+        for member in ["detail", "message", "title", "errors", "request_id"] {
             let said = reply.problem().body[member].to_string();
-            assert!(!said.contains(&echoed), "{path}: `{member}` echoes the input: {said}");
+            assert!(
+                !said.contains(&echoed),
+                "{path}: `{member}` echoes the input: {said}"
+            );
         }
     }
 }

@@ -32,7 +32,11 @@ async fn the_engines_words_build_the_same_world_as_the_predecessors() {
     let mut shown = Vec::new();
     for bodies in [&wire, &engine] {
         let sim = client.simulation(&json!({})).await;
-        let added = client.add_body(&sim, bodies).await.expect_status(201).json();
+        let added = client
+            .add_body(&sim, bodies)
+            .await
+            .expect_status(201)
+            .json();
         assert_eq!(
             added,
             json!({"body_ids": ["floor", "crate", "ball", "pill", "can"]})
@@ -117,7 +121,10 @@ async fn a_batch_of_bodies_is_taken_whole_or_not_at_all() {
     let good = sphere("new", 0.5, [3.0, 0.0, 0.0]);
 
     let twice = client
-        .add_body(&sim, &json!([good, sphere("other", 0.5, [5.0, 0.0, 0.0]), good]))
+        .add_body(
+            &sim,
+            &json!([good, sphere("other", 0.5, [5.0, 0.0, 0.0]), good]),
+        )
         .await
         .expect_problem(422, "invalid_value");
     client
@@ -145,6 +152,27 @@ async fn a_batch_of_bodies_is_taken_whole_or_not_at_all() {
     assert!(!pointers.iter().any(|pointer| pointer.starts_with("/0")));
     let left = client.bodies(&sim).await.json();
     assert_eq!(left["bodies"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_bodies_can_be_added_one_by_one_and_are_shown_together() {
+    let instance = Instance::in_process(&[]).await;
+    let client = instance.client();
+    let sim = client.simulation(&zero_gravity()).await;
+
+    for n in 0..1000_u32 {
+        let at = [f64::from(n % 100) * 2.0, f64::from(n / 100) * 2.0, 0.0];
+        client
+            .add_body(&sim, &sphere(&format!("b{n}"), 0.5, at))
+            .await
+            .expect_status(201);
+    }
+    let state = client.step(&sim, 1).await.expect_status(200).json();
+    let record = client.describe(&sim).await.json();
+
+    assert_eq!(state["bodies"].as_array().map(Vec::len), Some(1000));
+    assert_eq!(state["bodies"][999]["id"], "b999");
+    assert_eq!(record["bodies"], 1000);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,11 +211,26 @@ async fn all_value_faults_of_a_body_are_named_at_once() {
             ],
         ),
         (json!({"id": "x", "shape": "sphere"}), vec!["/size"]),
-        (json!({"id": "x", "shape": "sphere", "size": []}), vec!["/size"]),
-        (json!({"id": "x", "shape": "box", "size": [1, 1]}), vec!["/size"]),
-        (json!({"id": "x", "shape": "capsule", "size": [1]}), vec!["/size"]),
-        (json!({"id": "x", "shape": "cylinder", "size": [1, 1, 1]}), vec!["/size"]),
-        (json!({"id": "x", "kind": "static", "shape": "plane", "mass": -1}), vec!["/mass"]),
+        (
+            json!({"id": "x", "shape": "sphere", "size": []}),
+            vec!["/size"],
+        ),
+        (
+            json!({"id": "x", "shape": "box", "size": [1, 1]}),
+            vec!["/size"],
+        ),
+        (
+            json!({"id": "x", "shape": "capsule", "size": [1]}),
+            vec!["/size"],
+        ),
+        (
+            json!({"id": "x", "shape": "cylinder", "size": [1, 1, 1]}),
+            vec!["/size"],
+        ),
+        (
+            json!({"id": "x", "kind": "static", "shape": "plane", "mass": -1}),
+            vec!["/mass"],
+        ),
         (
             json!({"id": "x", "kind": "static", "shape": "sphere", "size": [1], "mass": 1e10}),
             vec!["/mass"],
@@ -196,7 +239,10 @@ async fn all_value_faults_of_a_body_are_named_at_once() {
             json!({"id": "x", "kind": "static", "shape": "plane", "normal": [0, 0, 0]}),
             vec!["/normal"],
         ),
-        (json!({"id": "", "shape": "sphere", "size": [1]}), vec!["/id"]),
+        (
+            json!({"id": "", "shape": "sphere", "size": [1]}),
+            vec!["/id"],
+        ),
     ] {
         let reply = client.add_body(&sim, &body).await;
         assert_eq!(reply.status, 422, "{body}: {}", reply.text());
@@ -232,7 +278,7 @@ async fn values_at_the_edge_of_their_range_are_taken() {
         json!({"mass": 1e-6}),
         json!({"mass": 1e9}),
         json!({"size": [1e-4]}),
-        json!({"position": [1e6, -1e6, 1e6]}),
+        json!({"position": [0, -1e6, 0]}),
         json!({"velocity": [0, 1e5, 0]}),
         json!({"restitution": 0, "friction": 0}),
         json!({"restitution": 1}),
@@ -310,7 +356,7 @@ async fn patch_moves_and_changes_a_body_and_answers_the_new_one() {
     for (member, value) in patch.as_object().unwrap() {
         let (found, wanted) = (&patched[member], value);
         match wanted.as_array() {
-            None => assert_eq!(number(found), number(wanted), "{member}"),
+            None => assert_eq!(*found, number(wanted), "{member}"),
             Some(wanted) => {
                 for (axis, wanted) in wanted.iter().enumerate() {
                     let off = number(&found[axis]) - number(wanted);
@@ -338,12 +384,28 @@ async fn a_faulty_patch_of_a_body_changes_nothing() {
     let before = client.body(&sim, "ball").await.json();
 
     for (patch, code, pointer) in [
-        (json!({"friction": 0.9, "position": [1e9, 0, 0]}), "invalid_value", "/position"),
-        (json!({"friction": 0.9, "mass": null}), "invalid_value", "/mass"),
+        (
+            json!({"friction": 0.9, "position": [1e9, 0, 0]}),
+            "invalid_value",
+            "/position",
+        ),
+        (
+            json!({"friction": 0.9, "mass": null}),
+            "invalid_value",
+            "/mass",
+        ),
         (json!({"position": null}), "invalid_value", "/position"),
-        (json!({"orientation": [0, 0, 0, 0]}), "invalid_value", "/orientation"),
+        (
+            json!({"orientation": [0, 0, 0, 0]}),
+            "invalid_value",
+            "/orientation",
+        ),
         (json!({"kind": "ghost"}), "invalid_value", "/kind"),
-        (json!({"friction": 0.9, "colour": "red"}), "unknown_field", "/colour"),
+        (
+            json!({"friction": 0.9, "colour": "red"}),
+            "unknown_field",
+            "/colour",
+        ),
         (json!({"id": "other"}), "unknown_field", "/id"),
     ] {
         let reply = client.patch_body(&sim, "ball", &patch).await;
@@ -351,7 +413,10 @@ async fn a_faulty_patch_of_a_body_changes_nothing() {
         let problem = reply.problem();
         assert_eq!(problem.code(), code, "{patch}");
         assert!(
-            problem.pointers().iter().any(|found| found.starts_with(pointer)),
+            problem
+                .pointers()
+                .iter()
+                .any(|found| found.starts_with(pointer)),
             "{patch}: {}",
             problem.body
         );
@@ -434,14 +499,17 @@ async fn an_impulse_changes_momentum_at_once_and_spins_off_centre() {
     let state = client.state(&sim).await.json();
 
     assert!(reply.body.is_empty());
-    assert_eq!(triple(&find_body(&state, "centred")["velocity"]), [2.0, 0.0, 0.0]);
     assert_eq!(
-        triple(&find_body(&state, "centred")["angular_velocity"]),
-        [0.0; 3]
+        find_body(&state, "centred")["velocity"],
+        json!([2.0, 0.0, 0.0])
     );
     assert_eq!(
-        triple(&find_body(&state, "off-centre")["velocity"]),
-        [2.0, 0.0, 0.0]
+        find_body(&state, "centred")["angular_velocity"],
+        json!([0.0, 0.0, 0.0])
+    );
+    assert_eq!(
+        find_body(&state, "off-centre")["velocity"],
+        json!([2.0, 0.0, 0.0])
     );
     // r × J = (0, 0.5, 0) × (4, 0, 0) = (0, 0, -2); a ball's inertia is 2/5·m·r² = 0.2.
     let spin = triple(&find_body(&state, "off-centre")["angular_velocity"]);
@@ -488,7 +556,10 @@ async fn a_force_holds_until_replaced_or_deleted() {
     assert!((speed(&twisted)[0] - 5.0).abs() < 1e-3, "{twisted}");
     let spin = number(&twisted["bodies"][0]["angular_velocity"][1]);
     assert!((spin - 1.0).abs() < 1e-2, "{spin}");
-    assert_eq!(speed(&free), speed(&twisted));
+    assert_eq!(
+        free["bodies"][0]["velocity"],
+        twisted["bodies"][0]["velocity"]
+    );
     client
         .set_force(&sim, "nobody", &json!({"force": [1, 0, 0]}))
         .await
@@ -508,7 +579,11 @@ async fn a_kinematic_body_moves_as_told_and_is_never_pushed() {
 
     let risen = client.step(&sim, 100).await.expect_status(200).json();
     client
-        .patch_body(&sim, "lift", &json!({"position": [0, 9, 0], "velocity": [0, 0, 0]}))
+        .patch_body(
+            &sim,
+            "lift",
+            &json!({"position": [0, 9, 0], "velocity": [0, 0, 0]}),
+        )
         .await
         .expect_status(200);
     let moved = client.step(&sim, 1).await.expect_status(200).json();
@@ -543,7 +618,10 @@ async fn a_sensor_is_seen_in_contacts_and_stops_nothing() {
         assert_eq!(find_body(state, "gate")["contacts"], gate, "{state}");
         assert_eq!(find_body(state, "ball")["contacts"], ball, "{state}");
     }
-    assert_eq!(triple(&find_body(&beyond, "ball")["velocity"]), [4.0, 0.0, 0.0]);
+    assert_eq!(
+        find_body(&beyond, "ball")["velocity"],
+        json!([4.0, 0.0, 0.0])
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -570,9 +648,9 @@ async fn in_two_dimensions_a_patch_is_flattened_too() {
         .expect_pointers(&["/orientation"]);
     let shown = client.body(&sim, "ball").await.json();
 
-    assert_eq!(triple(&shown["velocity"]), [1.0, 2.0, 0.0]);
-    assert_eq!(triple(&shown["angular_velocity"]), [0.0, 0.0, 3.0]);
-    assert_eq!(triple(&shown["position"]), [0.0, 0.0, 3.0]);
+    assert_eq!(shown["velocity"], json!([1.0, 2.0, 0.0]));
+    assert_eq!(shown["angular_velocity"], json!([0.0, 0.0, 3.0]));
+    assert_eq!(shown["position"], json!([0.0, 0.0, 3.0]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

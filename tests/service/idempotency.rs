@@ -1,10 +1,12 @@
 //! Idempotency keys: a repeated command is answered again and applied once.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::harness::{
-    Client, Instance, Reply, busy_world, number, sphere, until_stepping, zero_gravity,
+    Client, Instance, Reply, busy_world, sphere, steps_lasting, until_stepping, zero_gravity,
 };
 
 /// Sends a POST with a key.
@@ -32,28 +34,44 @@ async fn every_changing_post_repeats_its_first_reply_byte_for_byte() {
     for (n, (path, body, status)) in [
         (at("step"), json!({"steps": 3}), 200),
         (at("bodies"), sphere("c", 0.5, [9.0, 0.0, 0.0]), 201),
-        (at("bodies"), json!([sphere("d", 0.5, [20.0, 0.0, 0.0])]), 201),
+        (
+            at("bodies"),
+            json!([sphere("d", 0.5, [20.0, 0.0, 0.0])]),
+            201,
+        ),
         (at("joints"), joint, 201),
         (at("bodies/a/impulse"), json!({"impulse": [1, 0, 0]}), 204),
         (at("bodies/a/trajectory"), json!({"steps": 2}), 200),
-        ("/simulations".to_owned(), json!({"gravity": [0, 0, 0]}), 201),
+        (
+            "/simulations".to_owned(),
+            json!({"gravity": [0, 0, 0]}),
+            201,
+        ),
         ("/simulations".to_owned(), json!({"id": "chosen"}), 201),
     ]
     .into_iter()
     .enumerate()
     {
         let key = format!("key-{n}");
-        let first = keyed(&client, &path, &body, &key).await.expect_status(status);
+        let first = keyed(&client, &path, &body, &key)
+            .await
+            .expect_status(status);
         let before = client.state(&sim).await.json();
         let count = client.health().await.json()["simulations"].clone();
 
-        let again = keyed(&client, &path, &body, &key).await.expect_status(status);
+        let again = keyed(&client, &path, &body, &key)
+            .await
+            .expect_status(status);
 
         assert_eq!(first.header("idempotency-replayed"), None, "{path}");
         assert_eq!(again.header("idempotency-replayed"), Some("true"), "{path}");
         assert_eq!(again.body, first.body, "{path}");
         assert_eq!(again.header("location"), first.header("location"), "{path}");
-        assert_eq!(client.state(&sim).await.json(), before, "{path} was applied twice");
+        assert_eq!(
+            client.state(&sim).await.json(),
+            before,
+            "{path} was applied twice"
+        );
         assert_eq!(client.health().await.json()["simulations"], count, "{path}");
     }
 
@@ -117,9 +135,10 @@ async fn a_key_belongs_to_one_request_of_one_simulation() {
 async fn a_key_whose_command_still_runs_is_in_flight_and_then_answers() {
     let instance = Instance::spawn(&[]).await;
     let client = instance.client();
-    let sim = busy_world(&client, 250, json!({})).await;
+    let sim = busy_world(&client, 100, json!({})).await;
+    let (steps, end) = steps_lasting(&client, &sim, Duration::from_secs(3)).await;
     let path = format!("/simulations/{sim}/step");
-    let request = json!({"steps": 3000});
+    let request = json!({"steps": steps});
     let mut running = JoinSet::new();
     {
         let (client, path, request) = (client.clone(), path.clone(), request.clone());
@@ -132,13 +151,43 @@ async fn a_key_whose_command_still_runs_is_in_flight_and_then_answers() {
     let other = keyed(&client, &path, &json!({"steps": 0}), "slow").await;
     assert!(running.try_join_next().is_none(), "the step was not long");
     let first = running.join_next().await.unwrap().unwrap();
-    let again = keyed(&client, &path, &request, "slow").await.expect_status(200);
+    let again = keyed(&client, &path, &request, "slow")
+        .await
+        .expect_status(200);
 
     in_flight.expect_problem(409, "idempotency_key_in_flight");
     assert!([409, 422].contains(&other.status), "{}", other.text());
     assert_eq!(first.expect_status(200).body, again.body);
     assert_eq!(again.header("idempotency-replayed"), Some("true"));
-    assert_eq!(client.state(&sim).await.json()["step"], 3000);
+    assert_eq!(client.state(&sim).await.json()["step"], end);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_no_longer_in_flight_once_its_reply_has_arrived() {
+    let instance = Instance::in_process(&[]).await;
+    let client = instance.client();
+    let sim = client.simulation(&zero_gravity()).await;
+    let path = format!("/simulations/{sim}/step");
+    let mut askers = JoinSet::new();
+
+    for n in 0..8 {
+        let (client, path) = (client.clone(), path.clone());
+        askers.spawn(async move {
+            for k in 0..40 {
+                let key = format!("key-{n}-{k}");
+                let first = keyed(&client, &path, &json!({"steps": 1}), &key).await;
+                let again = keyed(&client, &path, &json!({"steps": 1}), &key).await;
+                let other = keyed(&client, &path, &json!({"steps": 2}), &key).await;
+                assert_eq!(first.status, 200, "{key}: {}", first.text());
+                assert_eq!(again.status, 200, "{key}: {}", again.text());
+                assert_eq!(again.body, first.body, "{key}");
+                other.expect_problem(422, "idempotency_key_reused");
+            }
+        });
+    }
+    askers.join_all().await;
+
+    assert_eq!(client.state(&sim).await.json()["step"], 320);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -152,7 +201,10 @@ async fn old_replies_are_forgotten_but_never_applied_again() {
         let reply = keyed(&client, &path, &json!({"steps": 1}), &format!("k{n}"))
             .await
             .expect_status(200);
-        assert!(reply.body.len() > 10_000, "the replies are too small to be forgotten");
+        assert!(
+            reply.body.len() > 10_000,
+            "the replies are too small to be forgotten"
+        );
         seqs.push(reply.header_number("sim-seq"));
     }
 
@@ -180,7 +232,9 @@ async fn many_clients_with_one_key_apply_a_command_once() {
 
     for _ in 0..30 {
         let (client, path) = (client.clone(), path.clone());
-        askers.spawn(async move { keyed(&client, &path, &json!({"impulse": [1, 0, 0]}), "once").await });
+        askers.spawn(
+            async move { keyed(&client, &path, &json!({"impulse": [1, 0, 0]}), "once").await },
+        );
     }
     let replies = askers.join_all().await;
 
@@ -192,5 +246,5 @@ async fn many_clients_with_one_key_apply_a_command_once() {
         .filter(|reply| reply.status == 204 && reply.header("idempotency-replayed").is_none());
     assert_eq!(first_hand.count(), 1);
     let state = client.state(&sim).await.json();
-    assert_eq!(number(&state["bodies"][0]["velocity"][0]), 1.0);
+    assert_eq!(state["bodies"][0]["velocity"][0], 1.0);
 }

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use crate::harness::{
     Client, Instance, busy_world, eventually, eventually_true, find, ground, number, sphere,
-    until_stepping, without,
+    steps_lasting, until_stepping, without,
 };
 
 const SOON: Duration = Duration::from_secs(30);
@@ -16,7 +16,10 @@ const SOON: Duration = Duration::from_secs(30);
 async fn a_simulation_expires_after_its_own_ttl_and_leaves_a_tombstone() {
     let instance = Instance::in_process(&["--storage-ttl-seconds", "1"]).await;
     let client = instance.client();
-    let brief = client.create_simulation(&json!({"id": "brief"})).await.json();
+    let brief = client
+        .create_simulation(&json!({"id": "brief"}))
+        .await
+        .json();
     client
         .simulation(&json!({"id": "lasting", "ttl_seconds": 600}))
         .await;
@@ -50,40 +53,75 @@ async fn a_simulation_expires_after_its_own_ttl_and_leaves_a_tombstone() {
 async fn every_request_that_names_a_simulation_keeps_it_alive_refused_ones_too() {
     let instance = Instance::in_process(&[]).await;
     let client = instance.client();
-    for id in ["read", "refused", "missing-body", "kept", "head", "malformed"] {
+    for id in [
+        "read",
+        "refused",
+        "missing-body",
+        "kept",
+        "head",
+        "malformed",
+    ] {
         client
             .simulation(&json!({"id": id, "ttl_seconds": 2}))
             .await;
     }
-    client.simulation(&json!({"id": "left", "ttl_seconds": 2})).await;
+    client
+        .simulation(&json!({"id": "left", "ttl_seconds": 2}))
+        .await;
     let started = Instant::now();
 
     eventually(SOON, "three lifetimes pass", async || {
         client.state("read").await.expect_status(200);
-        client.step_with("refused", &json!({"steps": -1})).await.expect_status(422);
-        client.body("missing-body", "nobody").await.expect_problem(404, "body_not_found");
+        client
+            .step_with("refused", &json!({"steps": -1}))
+            .await
+            .expect_status(422);
+        client
+            .body("missing-body", "nobody")
+            .await
+            .expect_problem(404, "body_not_found");
         client.keepalive("kept").await.expect_status(200);
-        client.call("HEAD", "/simulations/head/state").send().await.expect_status(200);
+        client
+            .call("HEAD", "/simulations/head/state")
+            .send()
+            .await
+            .expect_status(200);
         client
             .post_text("/simulations/malformed/step", "{")
             .await
             .expect_problem(400, "malformed_json");
         let passed = started.elapsed();
-        if passed > Duration::from_secs(6) { Ok(()) } else { Err(passed) }
+        if passed > Duration::from_secs(6) {
+            Ok(())
+        } else {
+            Err(passed)
+        }
     })
     .await;
 
-    for id in ["read", "refused", "missing-body", "kept", "head", "malformed"] {
+    for id in [
+        "read",
+        "refused",
+        "missing-body",
+        "kept",
+        "head",
+        "malformed",
+    ] {
         client.state(id).await.expect_status(200);
     }
-    client.state("left").await.expect_problem(404, "simulation_expired");
+    client
+        .state("left")
+        .await
+        .expect_problem(404, "simulation_expired");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn being_listed_is_not_an_access() {
     let instance = Instance::in_process(&[]).await;
     let client = instance.client();
-    client.simulation(&json!({"id": "seen", "ttl_seconds": 2})).await;
+    client
+        .simulation(&json!({"id": "seen", "ttl_seconds": 2}))
+        .await;
     let first = client.list("").await.json()["simulations"][0]["expires_at"].clone();
     let second = client.list("").await.json()["simulations"][0]["expires_at"].clone();
 
@@ -96,7 +134,10 @@ async fn being_listed_is_not_an_access() {
     .await;
 
     assert_eq!(first, second);
-    client.state("seen").await.expect_problem(404, "simulation_expired");
+    client
+        .state("seen")
+        .await
+        .expect_problem(404, "simulation_expired");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,7 +152,11 @@ async fn an_access_moves_the_deadline_that_is_shown() {
 
     let moved = eventually(SOON, "the deadline moves", async || {
         let record = client.describe("s").await.json();
-        if deadline(&record) > deadline(&created) { Ok(record) } else { Err(record) }
+        if deadline(&record) > deadline(&created) {
+            Ok(record)
+        } else {
+            Err(record)
+        }
     })
     .await;
     let patched = client
@@ -124,9 +169,18 @@ async fn an_access_moves_the_deadline_that_is_shown() {
         let span = seconds_of_day(&record["expires_at"]) - seconds_of_day(since);
         span.rem_euclid(86_400.0)
     };
-    assert!((lifetime(&created, &created["created_at"]) - 3600.0).abs() < 1.5, "{created}");
-    assert!((3600.0..3660.0).contains(&lifetime(&moved, &created["created_at"])), "{moved}");
-    assert!((60.0..120.0).contains(&lifetime(&patched, &created["created_at"])), "{patched}");
+    assert!(
+        (lifetime(&created, &created["created_at"]) - 3600.0).abs() < 1.5,
+        "{created}"
+    );
+    assert!(
+        (3600.0..3660.0).contains(&lifetime(&moved, &created["created_at"])),
+        "{moved}"
+    );
+    assert!(
+        (60.0..120.0).contains(&lifetime(&patched, &created["created_at"])),
+        "{patched}"
+    );
     assert_eq!(patched["ttl_seconds"], 60);
 }
 
@@ -134,7 +188,9 @@ async fn an_access_moves_the_deadline_that_is_shown() {
 async fn a_shorter_ttl_takes_effect_at_once() {
     let instance = Instance::in_process(&[]).await;
     let client = instance.client();
-    client.simulation(&json!({"id": "s", "ttl_seconds": 3600})).await;
+    client
+        .simulation(&json!({"id": "s", "ttl_seconds": 3600}))
+        .await;
 
     client
         .patch_simulation("s", &json!({"ttl_seconds": 1}))
@@ -148,7 +204,10 @@ async fn a_shorter_ttl_takes_effect_at_once() {
         async || client.health().await.json()["simulations"].clone(),
     )
     .await;
-    client.state("s").await.expect_problem(404, "simulation_expired");
+    client
+        .state("s")
+        .await
+        .expect_problem(404, "simulation_expired");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -191,19 +250,26 @@ async fn a_ttl_outside_the_limits_is_refused() {
 async fn work_that_outlasts_the_ttl_counts_as_access() {
     let instance = Instance::spawn(&[]).await;
     let client = instance.client();
-    let sim = busy_world(&client, 300, json!({"ttl_seconds": 1})).await;
+    let sim = busy_world(&client, 100, json!({"ttl_seconds": 1})).await;
+    let (steps, end) = steps_lasting(&client, &sim, Duration::from_secs(4)).await;
     let mut running = JoinSet::new();
     let (asker, id) = (client.clone(), sim.clone());
     running.spawn(async move {
         let asked = Instant::now();
-        (asker.step(&id, 4000).await, asked.elapsed())
+        (asker.step(&id, steps).await, asked.elapsed())
     });
 
     let (reply, took) = running.join_next().await.unwrap().unwrap();
 
-    assert!(took > Duration::from_millis(1500), "the step was not long: {took:?}");
+    assert!(
+        took > Duration::from_millis(1500),
+        "the step was not long: {took:?}"
+    );
     reply.expect_status(200);
-    assert_eq!(client.state(&sim).await.expect_status(200).json()["step"], 4000);
+    assert_eq!(
+        client.state(&sim).await.expect_status(200).json()["step"],
+        end
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -224,7 +290,11 @@ async fn destroying_a_simulation_while_it_is_stepped_works() {
     assert_eq!(destroyed.status, 204, "{}", destroyed.text());
     after.expect_problem(404, "simulation_not_found");
     assert_eq!(again.expect_status(201).json()["step"], 0);
-    assert!([200, 404, 503].contains(&stepped.status), "{}", stepped.text());
+    assert!(
+        [200, 404, 503].contains(&stepped.status),
+        "{}",
+        stepped.text()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -257,13 +327,27 @@ async fn a_frozen_world_goes_on_bit_for_bit() {
         vec![post("step", json!({"steps": 60}))],
         vec![post("step", json!({"steps": 1, "dt": 0.005}))],
         vec![
-            post("bodies/box-3/impulse", json!({"impulse": [0, 3, 1], "point": [0, 4, 0]})),
-            ("PUT", "/simulations/s/bodies/ball/force".to_owned(), json!({"force": [1, 2, 3]})),
-            patch("/bodies/box-5", json!({"position": [0.2, 9, 0.1], "friction": 0.05})),
+            post(
+                "bodies/box-3/impulse",
+                json!({"impulse": [0, 3, 1], "point": [0, 4, 0]}),
+            ),
+            (
+                "PUT",
+                "/simulations/s/bodies/ball/force".to_owned(),
+                json!({"force": [1, 2, 3]}),
+            ),
+            patch(
+                "/bodies/box-5",
+                json!({"position": [0.2, 9, 0.1], "friction": 0.05}),
+            ),
             post("bodies", sphere("late", 0.4, [0.3, 12.0, 0.2])),
         ],
         vec![
-            ("DELETE", "/simulations/s/bodies/box-0".to_owned(), Value::Null),
+            (
+                "DELETE",
+                "/simulations/s/bodies/box-0".to_owned(),
+                Value::Null,
+            ),
             post(
                 "joints",
                 json!({"id": "rod", "joint_type": "spherical", "body_a": "ball", "body_b": "kite",
@@ -271,9 +355,16 @@ async fn a_frozen_world_goes_on_bit_for_bit() {
             ),
             patch("", json!({"gravity": [0, -3, 1]})),
         ],
-        vec![post("bodies/ball/trajectory", json!({"steps": 80, "every": 3}))],
+        vec![post(
+            "bodies/ball/trajectory",
+            json!({"steps": 80, "every": 3}),
+        )],
         vec![
-            ("DELETE", "/simulations/s/bodies/ball/force".to_owned(), Value::Null),
+            (
+                "DELETE",
+                "/simulations/s/bodies/ball/force".to_owned(),
+                Value::Null,
+            ),
             post("step", json!({"steps": 200})),
             post("bodies/late/trajectory", json!({"steps": 40})),
         ],
@@ -292,9 +383,14 @@ async fn a_frozen_world_goes_on_bit_for_bit() {
                     call = call.json(&body);
                 }
                 let reply = call.send().await;
-                assert!((200..300).contains(&reply.status), "{path}: {}", reply.text());
+                assert!(
+                    (200..300).contains(&reply.status),
+                    "{path}: {}",
+                    reply.text()
+                );
                 let seq = reply.header_number("sim-seq");
-                replies.push((reply.body, seq, reply.header_number("sim-step")));
+                let step = reply.header_number("sim-step");
+                replies.push((reply.body, seq, step));
             }
             if method != "PATCH" || path != "/simulations/s" {
                 assert_eq!(replies[0], replies[1], "group {n}, {method} {path}");
@@ -319,7 +415,10 @@ async fn reads_and_lists_of_a_frozen_world_answer_as_before() {
             ground("floor"), sphere("ball", 0.5, [0.0, 3.0, 0.0])]}))
         .await;
     client.step("s", 80).await.expect_status(200);
-    let before = [client.state("s").await.json(), client.bodies("s").await.json()];
+    let before = [
+        client.state("s").await.json(),
+        client.bodies("s").await.json(),
+    ];
     let record = client.describe("s").await.json();
 
     until_frozen(&client, "s").await;
@@ -367,13 +466,20 @@ async fn idempotency_keys_survive_the_sleep() {
 async fn a_frozen_world_expires_like_any_other() {
     let instance = Instance::in_process(&["--freeze-after-seconds", "1"]).await;
     let client = instance.client();
-    client.simulation(&json!({"id": "lasting", "ttl_seconds": 600})).await;
-    client.simulation(&json!({"id": "s", "ttl_seconds": 4})).await;
+    client
+        .simulation(&json!({"id": "lasting", "ttl_seconds": 600}))
+        .await;
+    client
+        .simulation(&json!({"id": "s", "ttl_seconds": 4}))
+        .await;
 
     until_frozen(&client, "s").await;
     until_alone(&client, "lasting").await;
 
-    client.state("s").await.expect_problem(404, "simulation_expired");
+    client
+        .state("s")
+        .await
+        .expect_problem(404, "simulation_expired");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -381,8 +487,10 @@ async fn many_clients_wake_a_frozen_world_once() {
     let instance = Instance::in_process(&["--freeze-after-seconds", "1"]).await;
     let client = instance.client();
     client
-        .simulation(&json!({"id": "s", "dt": 0.01, "gravity": [0, 0, 0], "bodies": [
-            {"id": "ball", "shape": "sphere", "size": [0.5], "velocity": [1, 0, 0]}]}))
+        .simulation(
+            &json!({"id": "s", "dt": 0.01, "gravity": [0, 0, 0], "bodies": [
+            {"id": "ball", "shape": "sphere", "size": [0.5], "velocity": [1, 0, 0]}]}),
+        )
         .await;
     client.step("s", 10).await.expect_status(200);
     until_frozen(&client, "s").await;
@@ -391,7 +499,11 @@ async fn many_clients_wake_a_frozen_world_once() {
     for n in 0..40_u32 {
         let client = client.clone();
         askers.spawn(async move {
-            if n % 2 == 0 { client.step("s", 1).await } else { client.state("s").await }
+            if n % 2 == 0 {
+                client.step("s", 1).await
+            } else {
+                client.state("s").await
+            }
         });
     }
     for reply in askers.join_all().await {

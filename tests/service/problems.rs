@@ -23,69 +23,177 @@ const FRAMING: &str = "belongs to the framing of requests, which is tested with 
 
 /// Every code of the contract.
 const CODES: &[(&str, Provoked)] = &[
-    ("malformed_json", By("predecessor", "fault_10_nonsense_is_refused_and_leaves_no_trace")),
+    (
+        "malformed_json",
+        By(
+            "predecessor",
+            "fault_10_nonsense_is_refused_and_leaves_no_trace",
+        ),
+    ),
     (
         "malformed_request",
-        By("bad_inputs", "rows_66_to_70_paths_with_other_ids_are_refused_and_inject_nothing"),
+        By(
+            "bad_inputs",
+            "rows_66_to_70_paths_with_other_ids_are_refused_and_inject_nothing",
+        ),
     ),
     (
         "bad_idempotency_key",
-        By("bad_inputs", "rows_73_and_74_idempotency_keys_are_short_plain_and_single"),
+        By(
+            "bad_inputs",
+            "rows_73_and_74_idempotency_keys_are_short_plain_and_single",
+        ),
     ),
     ("unauthorized", Elsewhere(LATER)),
     ("forbidden", Elsewhere(LATER)),
-    ("simulation_not_found", By("bad_inputs", "row_48_nothing_answers_after_a_delete")),
+    (
+        "simulation_not_found",
+        By("bad_inputs", "row_48_nothing_answers_after_a_delete"),
+    ),
     (
         "simulation_expired",
-        By("lifetime", "a_simulation_expires_after_its_own_ttl_and_leaves_a_tombstone"),
+        By(
+            "lifetime",
+            "a_simulation_expires_after_its_own_ttl_and_leaves_a_tombstone",
+        ),
     ),
-    ("simulation_lost", Elsewhere("a world in memory ends with its registration")),
-    ("body_not_found", By("predecessor", "fault_11_a_trajectory_of_a_missing_body_moves_nothing")),
+    (
+        "simulation_lost",
+        Elsewhere("a world in memory ends with its registration"),
+    ),
+    (
+        "body_not_found",
+        By(
+            "predecessor",
+            "fault_11_a_trajectory_of_a_missing_body_moves_nothing",
+        ),
+    ),
     ("joint_not_found", By("joints", "a_removed_joint_lets_go")),
     ("snapshot_not_found", Elsewhere(LATER)),
     ("asset_not_found", Elsewhere(LATER)),
-    ("route_not_found", By("bad_inputs", "row_28_a_wrong_method_is_refused_with_the_right_ones")),
-    ("method_not_allowed", By("bad_inputs", "row_28_a_wrong_method_is_refused_with_the_right_ones")),
+    (
+        "route_not_found",
+        By(
+            "bad_inputs",
+            "row_28_a_wrong_method_is_refused_with_the_right_ones",
+        ),
+    ),
+    (
+        "method_not_allowed",
+        By(
+            "bad_inputs",
+            "row_28_a_wrong_method_is_refused_with_the_right_ones",
+        ),
+    ),
     (
         "not_acceptable",
-        By("bad_inputs", "row_42_a_client_that_wants_pictures_gets_json_or_a_refusal"),
+        By(
+            "bad_inputs",
+            "row_42_a_client_that_wants_pictures_gets_json_or_a_refusal",
+        ),
     ),
     ("request_timeout", Elsewhere(FRAMING)),
     (
         "body_too_large",
-        By("bad_inputs", "row_37_a_body_over_the_cap_is_refused_before_it_is_read"),
+        By(
+            "bad_inputs",
+            "row_37_a_body_over_the_cap_is_refused_before_it_is_read",
+        ),
     ),
     ("uri_too_long", Elsewhere(FRAMING)),
-    ("unsupported_media_type", By("bad_inputs", "rows_39_to_41_only_plain_json_is_read")),
+    (
+        "unsupported_media_type",
+        By("bad_inputs", "rows_39_to_41_only_plain_json_is_read"),
+    ),
     ("headers_too_large", Elsewhere(FRAMING)),
-    ("simulation_exists", By("simulations", "an_id_is_taken_until_its_simulation_is_destroyed")),
-    ("body_exists", By("bodies", "a_batch_of_bodies_is_taken_whole_or_not_at_all")),
-    ("joint_exists", By("joints", "a_batch_of_joints_is_taken_whole_or_not_at_all")),
+    (
+        "simulation_exists",
+        By(
+            "simulations",
+            "an_id_is_taken_until_its_simulation_is_destroyed",
+        ),
+    ),
+    (
+        "body_exists",
+        By("bodies", "a_batch_of_bodies_is_taken_whole_or_not_at_all"),
+    ),
+    (
+        "joint_exists",
+        By("joints", "a_batch_of_joints_is_taken_whole_or_not_at_all"),
+    ),
     (
         "idempotency_key_in_flight",
-        By("idempotency", "a_key_whose_command_still_runs_is_in_flight_and_then_answers"),
+        By(
+            "idempotency",
+            "a_key_whose_command_still_runs_is_in_flight_and_then_answers",
+        ),
     ),
-    ("reply_not_kept", By("idempotency", "old_replies_are_forgotten_but_never_applied_again")),
+    (
+        "reply_not_kept",
+        By(
+            "idempotency",
+            "old_replies_are_forgotten_but_never_applied_again",
+        ),
+    ),
     ("history_lost", Elsewhere(LATER)),
     ("history_diverged", Elsewhere(LATER)),
     ("precondition_failed", Elsewhere(LATER)),
     ("owned_elsewhere", Elsewhere(LATER)),
-    ("invalid_value", By("bodies", "all_value_faults_of_a_body_are_named_at_once")),
-    ("unknown_field", By("joints", "faulty_joints_are_refused_with_their_pointers")),
-    ("limit_exceeded", By("overload", "limits_inside_a_simulation_name_themselves")),
+    (
+        "invalid_value",
+        By("bodies", "all_value_faults_of_a_body_are_named_at_once"),
+    ),
+    (
+        "unknown_field",
+        By("joints", "faulty_joints_are_refused_with_their_pointers"),
+    ),
+    (
+        "limit_exceeded",
+        By("overload", "limits_inside_a_simulation_name_themselves"),
+    ),
     (
         "idempotency_key_reused",
-        By("idempotency", "a_key_belongs_to_one_request_of_one_simulation"),
+        By(
+            "idempotency",
+            "a_key_belongs_to_one_request_of_one_simulation",
+        ),
     ),
-    ("simulation_busy", By("overload", "a_full_queue_refuses_at_once_and_names_itself")),
-    ("quota_exceeded", By("overload", "simulations_are_counted_and_freed_places_can_be_taken")),
+    (
+        "simulation_busy",
+        By("overload", "a_full_queue_refuses_at_once_and_names_itself"),
+    ),
+    (
+        "quota_exceeded",
+        By(
+            "overload",
+            "simulations_are_counted_and_freed_places_can_be_taken",
+        ),
+    ),
     ("rate_limited", Elsewhere(LATER)),
-    ("engine_fault", Elsewhere("no request makes the engine panic; a unit test does")),
+    (
+        "engine_fault",
+        Elsewhere("no request makes the engine panic; a unit test does"),
+    ),
     ("nondeterminism_detected", Elsewhere(LATER)),
-    ("internal", Elsewhere("no request is known that provokes it")),
+    (
+        "internal",
+        Elsewhere("no request is known that provokes it"),
+    ),
     ("instance_draining", By("shutdown", "finishes_what_runs")),
-    ("overloaded", By("overload", "a_request_that_never_began_says_that_nothing_was_applied")),
-    ("outcome_unknown", By("overload", "a_timeout_ends_the_waiting_and_never_the_command")),
+    (
+        "overloaded",
+        By(
+            "overload",
+            "a_request_that_never_began_says_that_nothing_was_applied",
+        ),
+    ),
+    (
+        "outcome_unknown",
+        By(
+            "overload",
+            "a_timeout_ends_the_waiting_and_never_the_command",
+        ),
+    ),
     ("registry_unavailable", Elsewhere(LATER)),
     ("owner_unreachable", Elsewhere(LATER)),
     ("ownership_lost", Elsewhere(LATER)),
@@ -103,11 +211,17 @@ fn every_documented_code_is_provoked_by_a_test_and_every_provoked_one_documented
 
     assert!(!documented.is_empty());
     let strange: Vec<_> = documented.difference(&known).collect();
-    assert!(strange.is_empty(), "documented, but provoked by no test: {strange:?}");
+    assert!(
+        strange.is_empty(),
+        "documented, but provoked by no test: {strange:?}"
+    );
     for (code, how) in CODES {
         match how {
             By(module, test) => {
-                assert!(documented.contains(code), "`{code}` is answered and not documented");
+                assert!(
+                    documented.contains(code),
+                    "`{code}` is answered and not documented"
+                );
                 let source = std::fs::read_to_string(format!("{ROOT}/tests/service/{module}.rs"))
                     .expect("the module exists");
                 let body = source
@@ -117,7 +231,10 @@ fn every_documented_code_is_provoked_by_a_test_and_every_provoked_one_documented
                     .split("#[tokio::test")
                     .next()
                     .unwrap_or("");
-                assert!(body.contains(&format!("\"{code}\"")), "{module}::{test} never names `{code}`");
+                assert!(
+                    body.contains(&format!("\"{code}\"")),
+                    "{module}::{test} never names `{code}`"
+                );
             }
             Elsewhere(reason) => assert!(!reason.is_empty()),
         }
@@ -133,12 +250,36 @@ async fn a_problem_names_the_simulation_and_the_path_it_is_about() {
         .await;
 
     for (reply, path, sim) in [
-        (client.state("nobody").await, "/simulations/nobody/state", json!("nobody")),
-        (client.body("s", "nobody").await, "/simulations/s/bodies/nobody", json!("s")),
-        (client.step_with("s", &json!({})).await, "/simulations/s/step", json!("s")),
-        (client.post_text("/simulations/s/step", "{").await, "/simulations/s/step", json!("s")),
-        (client.add_body("s", &ground("floor")).await, "/simulations/s/bodies", json!("s")),
-        (client.create_simulation(&json!({"dt": 0})).await, "/simulations", Value::Null),
+        (
+            client.state("nobody").await,
+            "/simulations/nobody/state",
+            json!("nobody"),
+        ),
+        (
+            client.body("s", "nobody").await,
+            "/simulations/s/bodies/nobody",
+            json!("s"),
+        ),
+        (
+            client.step_with("s", &json!({})).await,
+            "/simulations/s/step",
+            json!("s"),
+        ),
+        (
+            client.post_text("/simulations/s/step", "{").await,
+            "/simulations/s/step",
+            json!("s"),
+        ),
+        (
+            client.add_body("s", &ground("floor")).await,
+            "/simulations/s/bodies",
+            json!("s"),
+        ),
+        (
+            client.create_simulation(&json!({"dt": 0})).await,
+            "/simulations",
+            Value::Null,
+        ),
         (client.get("/nowhere").await, "/nowhere", Value::Null),
     ] {
         let problem = reply.problem();
@@ -155,10 +296,30 @@ async fn faults_of_type_and_name_come_with_their_pointer() {
     let bodies = format!("/simulations/{sim}/bodies");
 
     for (path, body, code, pointer) in [
-        ("/simulations", json!({"dt": "fast"}), "invalid_value", "/dt"),
-        ("/simulations", json!({"gravity": [0, "down", 0]}), "invalid_value", "/gravity/1"),
-        ("/simulations", json!({"labels": {"a~b/c": 7}}), "invalid_value", "/labels/a~0b~1c"),
-        ("/simulations", json!({"speed": 1}), "unknown_field", "/speed"),
+        (
+            "/simulations",
+            json!({"dt": "fast"}),
+            "invalid_value",
+            "/dt",
+        ),
+        (
+            "/simulations",
+            json!({"gravity": [0, "down", 0]}),
+            "invalid_value",
+            "/gravity/1",
+        ),
+        (
+            "/simulations",
+            json!({"labels": {"a~b/c": 7}}),
+            "invalid_value",
+            "/labels/a~0b~1c",
+        ),
+        (
+            "/simulations",
+            json!({"speed": 1}),
+            "unknown_field",
+            "/speed",
+        ),
         (
             "/simulations",
             json!({"bodies": [ground("a"), {"id": "b", "shape": "sphere", "size": [1], "mas": 1}]}),
@@ -171,8 +332,18 @@ async fn faults_of_type_and_name_come_with_their_pointer() {
             "invalid_value",
             "/joints/0/joint_type",
         ),
-        (bodies.as_str(), json!({"id": "b", "shape": "sphere", "size": ["1"]}), "invalid_value", "/size/0"),
-        (bodies.as_str(), json!({"id": "b", "shape": "sphere", "radius": "1"}), "invalid_value", "/radius"),
+        (
+            bodies.as_str(),
+            json!({"id": "b", "shape": "sphere", "size": ["1"]}),
+            "invalid_value",
+            "/size/0",
+        ),
+        (
+            bodies.as_str(),
+            json!({"id": "b", "shape": "sphere", "radius": "1"}),
+            "invalid_value",
+            "/radius",
+        ),
         (
             bodies.as_str(),
             json!({"id": "b", "shape": "sphere", "radius": 1, "translation": [0, 0, 1e7]}),
@@ -185,7 +356,12 @@ async fn faults_of_type_and_name_come_with_their_pointer() {
             "invalid_value",
             "/1/orientation",
         ),
-        (bodies.as_str(), json!({"shape": "sphere", "radius": 1}), "invalid_value", "/id"),
+        (
+            bodies.as_str(),
+            json!({"shape": "sphere", "radius": 1}),
+            "invalid_value",
+            "/id",
+        ),
     ] {
         let problem = client.post(path, &body).await.expect_problem(422, code);
         let found = problem.pointers();

@@ -4,7 +4,10 @@ use std::{path::Path, process::Command};
 
 use crate::harness::Instance;
 
-const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/python-client/bin/python");
+const PYTHON: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/target/python-client/bin/python"
+);
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/service/python");
 
 #[tokio::test(flavor = "multi_thread")]

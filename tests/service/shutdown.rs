@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::harness::{Client, Instance, Reply, busy_world, eventually, until_stepping};
+use crate::harness::{
+    Client, Instance, Reply, busy_world, eventually, steps_lasting, until_stepping,
+};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -22,8 +24,9 @@ async fn sigint_finishes_the_step_that_runs_and_exits_cleanly() {
 async fn finishes_what_runs(signal: &str) {
     let mut instance = Instance::spawn(&[]).await;
     let client = instance.client();
-    let sim = busy_world(&client, 250, json!({})).await;
-    let mut running = in_flight(&client, &sim, 2500).await;
+    let sim = busy_world(&client, 100, json!({})).await;
+    let (steps, end) = steps_lasting(&client, &sim, Duration::from_secs(3)).await;
+    let mut running = in_flight(&client, &sim, steps).await;
 
     instance.signal(signal);
     let refused = eventually(SOON, "nothing new is begun", async || {
@@ -39,10 +42,14 @@ async fn finishes_what_runs(signal: &str) {
         }
     })
     .await;
-    let finished = running.join_next().await.unwrap().unwrap();
+    let finished = running
+        .join_next()
+        .await
+        .expect("one step runs")
+        .expect("its client does not panic");
     let exit = instance.exit(SOON).await;
 
-    assert_eq!(finished.expect_status(200).json()["step"], 2500);
+    assert_eq!(finished.expect_status(200).json()["step"], end);
     if let Some(refused) = refused {
         refused.expect_problem(503, "instance_draining");
     }
@@ -60,7 +67,11 @@ async fn an_idle_instance_stops_at_once() {
     let exit = instance.exit(SOON).await;
 
     assert!(exit.success(), "{exit}");
-    assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+    assert!(
+        asked.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        asked.elapsed()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,10 +109,17 @@ async fn ready_says_yes_until_the_instance_drains() {
     assert_eq!(ready["ready"], true);
     assert_eq!(ready["draining"], false);
     assert_eq!(ready["components"], json!({"physics": "ok"}));
-    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    assert!(
+        asked.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        asked.elapsed()
+    );
     if let Ok(reply) = after {
         let body = reply.expect_status(503).json();
-        assert_eq!((&body["ready"], &body["draining"]), (&json!(false), &json!(true)));
+        assert_eq!(
+            (&body["ready"], &body["draining"]),
+            (&json!(false), &json!(true))
+        );
     }
 }
 
@@ -109,8 +127,9 @@ async fn ready_says_yes_until_the_instance_drains() {
 async fn a_draining_instance_says_so_to_connections_it_still_has() {
     let mut instance = Instance::spawn(&[]).await;
     let client = instance.client();
-    let sim = busy_world(&client, 300, json!({})).await;
-    let mut running = in_flight(&client, &sim, 3000).await;
+    let sim = busy_world(&client, 100, json!({})).await;
+    let (steps, _) = steps_lasting(&client, &sim, Duration::from_secs(3)).await;
+    let mut running = in_flight(&client, &sim, steps).await;
 
     instance.signal("TERM");
     let seen = eventually(SOON, "the drain shows", async || {
@@ -125,7 +144,12 @@ async fn a_draining_instance_says_so_to_connections_it_still_has() {
         assert_eq!(reply.status, 503);
         assert_eq!(reply.json()["draining"], true);
     }
-    running.join_next().await.unwrap().unwrap().expect_status(200);
+    running
+        .join_next()
+        .await
+        .unwrap()
+        .unwrap()
+        .expect_status(200);
     assert!(instance.exit(SOON).await.success());
 }
 

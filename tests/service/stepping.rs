@@ -5,9 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::harness::{
-    Instance, busy_world, eventually_true, ground, number, sphere, without, zero_gravity,
-};
+use crate::harness::{Instance, busy_world, eventually_true, sphere, without, zero_gravity};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -58,13 +56,26 @@ async fn time_is_the_sum_over_runs_of_equal_dt() {
     for (request, time) in [
         (json!({"steps": 3}), run(3, 0.1)),
         (json!({"steps": 4, "dt": 0.1}), run(7, 0.1)),
-        (json!({"steps": 10, "dt": 0.001}), run(7, 0.1) + run(10, 0.001)),
+        (
+            json!({"steps": 10, "dt": 0.001}),
+            run(7, 0.1) + run(10, 0.001),
+        ),
         (json!({"steps": 0, "dt": 0.5}), run(7, 0.1) + run(10, 0.001)),
-        (json!({"steps": 20, "dt": 0.001}), run(7, 0.1) + run(30, 0.001)),
-        (json!({"steps": 1}), run(7, 0.1) + run(30, 0.001) + run(1, 0.1)),
+        (
+            json!({"steps": 20, "dt": 0.001}),
+            run(7, 0.1) + run(30, 0.001),
+        ),
+        (
+            json!({"steps": 1}),
+            run(7, 0.1) + run(30, 0.001) + run(1, 0.1),
+        ),
     ] {
-        let state = client.step_with(&sim, &request).await.expect_status(200).json();
-        assert_eq!(number(&state["time"]), time, "{request}");
+        let state = client
+            .step_with(&sim, &request)
+            .await
+            .expect_status(200)
+            .json();
+        assert_eq!(state["time"], time, "{request}");
     }
     client
         .patch_simulation(&sim, &json!({"dt": 0.3}))
@@ -73,7 +84,7 @@ async fn time_is_the_sum_over_runs_of_equal_dt() {
     let last = client.step(&sim, 2).await.expect_status(200).json();
 
     let expected = run(7, 0.1) + run(30, 0.001) + run(1, 0.1) + run(2, 0.3);
-    assert_eq!(number(&last["time"]), expected);
+    assert_eq!(last["time"], expected);
     assert_eq!(last["step"], 40);
 }
 
@@ -101,7 +112,10 @@ async fn steps_and_dt_outside_their_range_move_nothing() {
         assert_eq!(reply.status, 422, "{request}: {}", reply.text());
         assert_eq!(reply.problem().code(), code, "{request}");
     }
-    for request in [json!({"steps": 1, "dt": 1}), json!({"steps": 1, "dt": 1e-5})] {
+    for request in [
+        json!({"steps": 1, "dt": 1}),
+        json!({"steps": 1, "dt": 1e-5}),
+    ] {
         client.step_with(&sim, &request).await.expect_status(200);
     }
 
@@ -121,7 +135,10 @@ async fn a_state_read_during_a_step_answers_at_once_with_the_committed_world() {
     let mut seen = Vec::new();
     for _ in 0..10 {
         let asked = Instant::now();
-        seen.push((client.state(&sim).await.expect_status(200).json(), asked.elapsed()));
+        seen.push((
+            client.state(&sim).await.expect_status(200).json(),
+            asked.elapsed(),
+        ));
         client.describe(&sim).await.expect_status(200);
         client.bodies(&sim).await.expect_status(200);
     }
@@ -148,15 +165,23 @@ async fn commands_of_one_simulation_are_applied_in_turn() {
 
     let mut steps: Vec<_> = replies
         .iter()
-        .map(|reply| (reply.header_number("sim-seq"), reply.header_number("sim-step")))
+        .map(|reply| {
+            (
+                reply.header_number("sim-seq"),
+                reply.header_number("sim-step"),
+            )
+        })
         .collect();
     steps.sort_unstable();
     let seqs: Vec<_> = steps.iter().map(|(seq, _)| seq - steps[0].0).collect();
     assert_eq!(seqs, (0..40).collect::<Vec<_>>());
-    assert!(steps.windows(2).all(|pair| pair[0].1 < pair[1].1), "{steps:?}");
+    assert!(
+        steps.windows(2).all(|pair| pair[0].1 < pair[1].1),
+        "{steps:?}"
+    );
     let end = client.state(&sim).await.json();
     assert_eq!(end["step"], 820);
-    assert_eq!(number(&end["time"]), 820.0 * 0.01);
+    assert_eq!(end["time"], 820.0 * 0.01);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -179,7 +204,10 @@ async fn small_requests_overtake_big_ones_of_other_simulations() {
     }
 
     assert!(heavies.try_join_next().is_none(), "a big step was not big");
-    assert!(slowest < Duration::from_secs(2), "ten light steps took {slowest:?}");
+    assert!(
+        slowest < Duration::from_secs(2),
+        "ten light steps took {slowest:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -239,7 +267,6 @@ async fn numbers_are_never_null_even_where_the_engine_gives_up() {
             .add_body(&sim, &sphere("stone", 0.5, [50.0, 0.0, 0.0]))
             .await
             .expect_status(201);
-        client.add_body(&sim, &ground("floor")).await.expect_status(201);
         client
             .set_force(&sim, "feather", &json!({"force": [3e38, 3e38, 0]}))
             .await

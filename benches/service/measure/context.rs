@@ -30,14 +30,8 @@ pub(crate) fn measure(options: &Options) -> Outcome<Vec<Figure>> {
 
     let creation = |connection: usize| {
         let ids = (0..CREATED_EACH).map(move |index| format!("made-{connection}-{index}"));
-        ids.map(|id| {
-            wire::request(
-                "POST",
-                "/simulations",
-                &Scene::plane_and_ball().creation(&id),
-            )
-        })
-        .collect()
+        ids.map(|id| wire::request("POST", "/simulations", &Scene::rolling_ball().creation(&id)))
+            .collect()
     };
     let creations = (0..CONNECTIONS).map(creation).collect();
     let mut creations = Load::connect(service.address, creations, options.generator_threads)?;

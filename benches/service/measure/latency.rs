@@ -32,7 +32,7 @@ pub(crate) fn measure(options: &Options) -> Outcome<Vec<Figure>> {
     let service = Server::service()?;
     let mut light = service.client()?;
     let mut heavy = service.client()?;
-    light.post("/simulations", &Scene::plane_and_ball().creation("light"))?;
+    light.post("/simulations", &Scene::rolling_ball().creation("light"))?;
     heavy.post("/simulations", &Scene::piles(11).creation("heavy"))?;
     heavy.post("/simulations/heavy/step", r#"{"steps":120}"#)?;
 

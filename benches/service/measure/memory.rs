@@ -32,18 +32,13 @@ const METHOD: &str = "VmRSS of a fresh service after one simulation was created,
 pub(crate) fn measure(options: &Options) -> Outcome<Vec<Figure>> {
     let service = Server::service()?;
     let mut client = service.client()?;
-    client.post("/simulations", &Scene::plane_and_ball().creation("warm-up"))?;
+    client.post("/simulations", &Scene::rolling_ball().creation("warm-up"))?;
     client.post("/simulations/warm-up/step", r#"{"steps":10}"#)?;
     client.delete("/simulations/warm-up")?;
     let start = service.resident_kib()?;
 
-    let creation = |id: &str| {
-        wire::request(
-            "POST",
-            "/simulations",
-            &Scene::plane_and_ball().creation(id),
-        )
-    };
+    let creation =
+        |id: &str| wire::request("POST", "/simulations", &Scene::rolling_ball().creation(id));
     each(&service, options, creation)?;
     each(&service, options, |id| {
         wire::request(

@@ -21,22 +21,36 @@ const WARM_UP: Duration = Duration::from_millis(500);
 const METHOD: &str = "step{1} on 64 plane-and-ball simulations, one keep-alive connection each, closed loop; \
     requests/s of the service over those of a bare axum route (own process, same allocator and worker threads) that \
     parses the same request bytes and answers a body taken from the service; the generator shares the cores with \
-    either side; CPU is that of the server process alone";
+    either side; CPU is that of the server process alone. At rest: the ball was dropped, has bounced and sleeps, so \
+    that what is compared is the way of a request through the service. Rolling: it never sleeps, so that the service \
+    also pays for a step of the engine";
 
 pub(crate) fn measure(options: &Options) -> Outcome<Vec<Figure>> {
+    Ok(vec![
+        compare(
+            options,
+            "step{1}, 64 connections, at rest",
+            &Scene::dropped_ball(),
+        )?,
+        compare(
+            options,
+            "step{1}, 64 connections, rolling",
+            &Scene::rolling_ball(),
+        )?,
+    ])
+}
+
+fn compare(options: &Options, name: &'static str, scene: &Scene) -> Outcome<Figure> {
     let service = Server::service()?;
     let mut client = service.client()?;
     let paths: Vec<String> = (0..CONNECTIONS)
         .map(|index| format!("/simulations/light-{index}/step"))
         .collect();
-    for index in 0..CONNECTIONS {
-        client.post(
-            "/simulations",
-            &Scene::plane_and_ball().creation(&format!("light-{index}")),
-        )?;
+    for (index, path) in paths.iter().enumerate() {
+        client.post("/simulations", &scene.creation(&format!("light-{index}")))?;
+        // After this the ball is where it stays, or its numbers have the length they keep.
+        client.post(path, r#"{"steps":1000}"#)?;
     }
-    // A thousand steps in, the numbers of the body have the length they keep for the rest of the run.
-    client.post(&paths[0], r#"{"steps":1000}"#)?;
     let body = client
         .exchange(&wire::request("POST", &paths[0], STEP))?
         .to_vec();
@@ -57,8 +71,8 @@ pub(crate) fn measure(options: &Options) -> Outcome<Vec<Figure>> {
         ours.cpu_per_request(),
         theirs.cpu_per_request(),
     );
-    Ok(vec![Figure {
-        name: "step{1}, 64 connections",
+    Ok(Figure {
+        name,
         value,
         ratio: Some(rounds.ratio),
         goal: Some(Goal::at_least(">= 0.75", rounds.ratio.median, 0.75)),
@@ -70,7 +84,7 @@ pub(crate) fn measure(options: &Options) -> Outcome<Vec<Figure>> {
             "body_bytes": ours.body_bytes, "bare_body_bytes": theirs.body_bytes,
             "generator_cores_used": ours.generator_cores(), "generator_cores_used_bare": theirs.generator_cores(),
         }),
-    }])
+    })
 }
 
 /// One server under load, with the sums of all its slices.

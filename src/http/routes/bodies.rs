@@ -43,7 +43,6 @@ pub(crate) enum BodiesAdded {
 
 /// All bodies of a simulation.
 #[derive(Serialize, ToSchema)]
-#[expect(dead_code, reason = "describes what the simulation writes")]
 pub(crate) struct BodyList<'a> {
     /// In the order they were added.
     bodies: Vec<BodyView<'a>>,

@@ -43,7 +43,6 @@ pub(crate) enum JointsAdded {
 
 /// All joints of a simulation.
 #[derive(Serialize, ToSchema)]
-#[expect(dead_code, reason = "describes what the simulation writes")]
 pub(crate) struct JointList {
     /// In the order they were added.
     joints: Vec<JointSpec>,

@@ -25,7 +25,7 @@ use crate::{
         BodySpec, Command, Dimensions, Fault, Faults, Integrator, JointSpec, StateView, Vec3,
         WorldConfig, WorldPatch, present,
     },
-    simulations::{Labels, ListKey, NewSimulation, SimulationRecord},
+    simulations::{Labels, ListKey, NewSimulation, SimulationHandle, SimulationRecord},
 };
 
 /// How many labels a simulation may have.
@@ -185,7 +185,7 @@ pub(crate) async fn list(
     };
     let (found, last) = state.simulations.list(after.as_ref(), limit, has_all);
     Ok(axum::Json(ListResponse {
-        simulations: found.iter().map(|simulation| simulation.record()).collect(),
+        simulations: found.iter().map(SimulationHandle::record).collect(),
         next_cursor: last.map(|(created, id)| format!("{created}.{id}")),
     }))
 }
@@ -234,7 +234,7 @@ pub(crate) async fn patch(
     if world != WorldPatch::default() {
         simulation.execute(Command::Configure(world), None).await?;
     }
-    simulation.reregister(labels, ttl).await;
+    simulation.reregister(labels, ttl);
     Ok(axum::Json(simulation.record()))
 }
 
@@ -322,7 +322,11 @@ impl CreateRequest {
         if matches!(id, Some(Err(_))) {
             faults.add("id", ID_RULE);
         }
-        let set = self.labels.0.into_iter().map(|(name, value)| (name, Some(value)));
+        let set = self
+            .labels
+            .0
+            .into_iter()
+            .map(|(name, value)| (name, Some(value)));
         let labels = merge_labels(&Labels::new(), set.collect(), &mut faults);
         let new = NewSimulation {
             id: id.and_then(Result::ok),
@@ -370,7 +374,9 @@ impl ListQuery {
                 },
                 "label" => match value.split_once('=') {
                     Some((name, value)) => {
-                        parsed.labels.push((name.nfc().collect(), value.nfc().collect()));
+                        parsed
+                            .labels
+                            .push((name.nfc().collect(), value.nfc().collect()));
                     }
                     None => faults.add("label", "must be name=value"),
                 },
@@ -396,7 +402,10 @@ fn check_ttl(seconds: Option<u64>, config: &Config, faults: &mut Faults) -> Opti
     let seconds = seconds?;
     let (least, most) = (config.min_ttl_seconds, config.max_ttl_seconds);
     if !(least..=most).contains(&seconds) {
-        faults.add("ttl_seconds", format_args!("must be between {least} and {most}"));
+        faults.add(
+            "ttl_seconds",
+            format_args!("must be between {least} and {most}"),
+        );
     }
     Some(Duration::from_secs(seconds))
 }

@@ -68,10 +68,9 @@ impl Instance {
     pub(crate) async fn spawn_with(args: &[&str], env: &[(&str, &str)]) -> Self {
         let process = start(args, env);
         let log = process.log.clone();
-        let found =
-            tokio::task::spawn_blocking(move || log.wait_for(START, |line| listening_on(line)))
-                .await
-                .expect("waiting for a line does not panic");
+        let found = tokio::task::spawn_blocking(move || log.wait_for(START, listening_on))
+            .await
+            .expect("waiting for a line does not panic");
         let Some(address) = found else {
             panic!("the instance never said where it listens");
         };

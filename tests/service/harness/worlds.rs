@@ -1,12 +1,13 @@
 //! Worlds and questions about states that several tests share.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::harness::{Client, eventually_true};
 
 const SOON: Duration = Duration::from_secs(60);
+const MAX_STEPS: u32 = 10_000;
 
 /// A dynamic ball of mass 1.
 pub(crate) fn sphere(id: &str, radius: f64, position: [f64; 3]) -> Value {
@@ -23,7 +24,7 @@ pub(crate) fn zero_gravity() -> Value {
     json!({"gravity": [0, 0, 0], "dt": 0.01})
 }
 
-/// A pile whose steps are expensive: thousands of them keep a core busy for many seconds.
+/// A pile whose steps are expensive: thousands of them keep a core busy for seconds.
 ///
 /// The boxes never sleep, so every step costs the same.
 pub(crate) async fn busy_world(client: &Client, boxes: usize, mut request: Value) -> String {
@@ -39,6 +40,20 @@ pub(crate) async fn busy_world(client: &Client, boxes: usize, mut request: Value
     }
     request["bodies"] = Value::Array(bodies);
     client.simulation(&request).await
+}
+
+/// How many steps keep this world busy for about this long, and at which step they end.
+///
+/// Measured by stepping it, as machines and their load differ.
+pub(crate) async fn steps_lasting(client: &Client, sim: &str, duration: Duration) -> (u32, u32) {
+    const PROBE: u32 = 20;
+    let asked = Instant::now();
+    let now = client.step(sim, PROBE).await.expect_status(200).json()["step"].as_u64();
+    let each = asked.elapsed() / PROBE;
+    let steps = duration.as_nanos() / each.as_nanos().max(1);
+    let steps = u32::try_from(steps).unwrap_or(MAX_STEPS).min(MAX_STEPS);
+    let now = now.and_then(|now| u32::try_from(now).ok());
+    (steps, now.expect("a state counts its steps") + steps)
 }
 
 /// Waits until the simulation is being stepped.

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use crate::{
     harness::{ground, number, sphere, triple},
     physics::{
-        G, World, all_close, distance, events, fixed_box, frames, near, position, velocity, with,
+        G, World, all_close, distance, events, fixed_box, frames, near, position, steps_for,
+        velocity, with,
     },
 };
 
@@ -165,7 +166,7 @@ async fn a_landing_reports_where_and_how_hard() {
                         .await;
 
                     let recorded = world
-                        .record("ball", &json!({"steps": ((flight + 0.15) / dt).round()}))
+                        .record("ball", &json!({"steps": steps_for(flight + 0.15, dt)}))
                         .await;
 
                     let case = format!(
@@ -242,27 +243,84 @@ fn settled_speed(frames: &[Value]) -> f64 {
 }
 
 #[tokio::test]
+async fn an_impact_that_takes_the_solver_two_steps_is_reported_whole() {
+    let (dt, speed) = (0.002, 0.5);
+    let mut world = World::new(&json!({})).await;
+    for phase in 0_u8..32 {
+        let start = -0.5 - 0.3 - f64::from(phase) * speed * dt / 32.0;
+        let soft = json!({"restitution": 0.0, "friction": 0.0});
+        let wall = with(fixed_box("wall", [1.0, 4.0, 4.0], [0.5, 0.0, 0.0]), &soft);
+        let ball = with(
+            with(sphere("ball", 0.5, [start, 0.0, 0.0]), &soft),
+            &json!({"mass": 3.0, "velocity": [speed, 0.0, 0.0]}),
+        );
+        world
+            .again(&json!({"gravity": [0, 0, 0], "dt": dt, "bodies": [wall, ball]}))
+            .await;
+
+        let recorded = world.record("ball", &json!({"steps": 400})).await;
+
+        let started = events(&recorded, "started");
+        assert_eq!(started.len(), 1, "phase {phase}: {recorded}");
+        let impulse = number(&started[0]["impulse_magnitude"]);
+        near(impulse, 1.5, 0.05, &format!("phase {phase}: impulse"));
+        let at = triple(&started[0]["contact_point"]);
+        all_close(at, [0.0; 3], 0.01, &format!("phase {phase}: point"));
+    }
+}
+
+#[tokio::test]
 async fn a_bullet_does_not_pass_a_thin_wall() {
     let mut world = World::new(&json!({})).await;
     for dt in [0.016, 0.01, 0.001] {
-        for radius in [0.01, 0.05] {
-            for phase in 0_u8..12 {
-                let start = -10.0 - f64::from(phase) * 400.0 * dt / 12.0;
-                let bullet = with(
-                    sphere("bullet", radius, [start, 0.0, 0.0]),
-                    &json!({"mass": 0.01, "velocity": [400.0, 0.0, 0.0]}),
-                );
-                let wall = fixed_box("wall", [0.05, 4.0, 4.0], [0.0, 0.0, 0.0]);
-                world
-                    .again(&json!({"gravity": [0, 0, 0], "dt": dt, "bodies": [wall, bullet]}))
-                    .await;
+        for speed in [400.0, 100.0, 40.0] {
+            for (shape, radius) in [("sphere", 0.01), ("sphere", 0.05), ("box", 0.03)] {
+                for restitution in [0.0, 0.3] {
+                    let wall = with(
+                        fixed_box("wall", [0.05, 4.0, 40.0], [0.0, 0.0, 0.0]),
+                        &json!({"restitution": restitution}),
+                    );
+                    let mut bodies = vec![wall];
+                    bodies.extend(volley(shape, radius, restitution, speed, dt));
+                    world
+                        .again(&json!({"gravity": [0, 0, 0], "dt": dt, "bodies": bodies}))
+                        .await;
 
-                let x = position(&world.step(200).await, "bullet")[0];
+                    let state = world.step(100).await;
 
-                assert!(x < 0.0, "dt {dt}, radius {radius}: the bullet is at {x}");
+                    let case = format!(
+                        "dt {dt}, {speed} m/s, {shape} of {radius} m, restitution {restitution}"
+                    );
+                    for bullet in bodies[1..].iter().filter_map(|body| body["id"].as_str()) {
+                        let x = position(&state, bullet)[0];
+                        assert!(x < 0.0, "{case}: {bullet} is at {x}");
+                    }
+                }
             }
         }
     }
+}
+
+/// Bullets side by side, each as far from the wall at the start of its last step as its name says.
+fn volley(shape: &str, radius: f64, restitution: f64, speed: f64, dt: f64) -> Vec<Value> {
+    let size = if shape == "box" {
+        json!([2.0 * radius, 2.0 * radius, 2.0 * radius])
+    } else {
+        json!([radius])
+    };
+    let even = (0_u8..12).map(|n| f64::from(n) * speed * dt / 12.0);
+    let near = [0.005, 0.02, 0.022, 0.025].into_iter();
+    (0_u8..)
+        .zip(even.chain(near))
+        .map(|(lane, gap)| {
+            let start = -(0.025 + radius + gap + 3.0 * speed * dt);
+            json!({
+                "id": format!("lane-{lane}-from-{:.0}-mm", gap * 1000.0),
+                "shape": shape, "size": size, "mass": 0.01, "restitution": restitution,
+                "position": [start, 0.0, f64::from(lane) * 2.0 - 16.0], "velocity": [speed, 0.0, 0.0],
+            })
+        })
+        .collect()
 }
 
 #[tokio::test]

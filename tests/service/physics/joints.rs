@@ -8,8 +8,8 @@ use crate::{
     harness::{ground, number, sphere, triple, zero_gravity},
     physics::{
         World, all_close, angle_between, close, compose, contacts, difference, distance, events,
-        fixed_box, frames, inverse, length, loose_box, orientation, position, rotate, turned,
-        velocity, with,
+        fixed_box, frames, inverse, length, loose_box, orientation, position, rotate, steps_for,
+        turned, velocity, with,
     },
 };
 
@@ -20,7 +20,7 @@ async fn a_pendulum_of_two_metres_swings_in_2_837_seconds() {
             let world = pendulum(joint_type, dt).await;
 
             let swing = world
-                .record("bob", &json!({"steps": (15.0 / dt).round()}))
+                .record("bob", &json!({"steps": steps_for(15.0, dt)}))
                 .await;
 
             let crossings = upward_crossings(&swing);
@@ -195,7 +195,7 @@ async fn a_revolute_joint_turns_about_its_axis_only() {
     let world_axis = rotate(orientation(&start, "a"), axis);
 
     world
-        .force("b", &json!({"torque": [0.01, 0.02, 0.01]}))
+        .force("b", &json!({"torque": [0.05, 0.1, 0.05]}))
         .await;
     let state = world.step(100).await;
 

@@ -111,6 +111,13 @@ impl World {
     }
 }
 
+/// How many steps of `dt` it takes for `seconds` to pass.
+pub(super) fn steps_for(seconds: f64, dt: f64) -> u32 {
+    (0..)
+        .find(|&steps| f64::from(steps) * dt >= seconds)
+        .expect("time passes")
+}
+
 /// Where a body of a state is, m.
 #[track_caller]
 pub(super) fn position(state: &Value, body: &str) -> [f64; 3] {
