@@ -1,4 +1,4 @@
-//! The one place that reads clocks: moments for reckoning, wall time for showing.
+//! Moments for reckoning, and the one place that reads the wall clock, for showing.
 
 use std::time::{Duration, Instant};
 

@@ -35,5 +35,11 @@ async fn serve(config: Config) -> std::io::Result<bool> {
     let app = App::start(config, listener).await?;
     let signal = stop_signal().await?;
     tracing::info!("{signal} received, draining");
-    Ok(app.drain().await)
+    tokio::select! {
+        finished = app.drain() => Ok(finished),
+        signal = stop_signal() => {
+            tracing::warn!("{} received again, stopping at once", signal?);
+            Ok(false)
+        }
+    }
 }

@@ -120,7 +120,7 @@ fn refusal(request: &Request) -> Option<Problem> {
         let detail = format!("the URI must not be longer than {MAX_URI_LENGTH} bytes");
         return Some(Problem::new(ProblemCode::UriTooLong, detail));
     }
-    if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
+    if *request.method() == Method::CONNECT {
         let detail = "this method is not served";
         return Some(Problem::new(ProblemCode::MethodNotAllowed, detail));
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{
     body::{Body, Bytes},
     extract::{FromRequest, FromRequestParts, RawPathParams, Request},
-    http::{HeaderMap, header, request::Parts},
+    http::{HeaderMap, Method, header, request::Parts},
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
@@ -93,7 +93,7 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<AppState> for Json<T> {
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        check_media_type(&parts.headers)?;
+        check_media_type(&parts)?;
         let bytes = read(&parts.headers, body, state).await?;
         parse_where_it_fits(bytes, state).await.map(Self)
     }
@@ -105,7 +105,7 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<AppState> for Keyed<T> {
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         let key = key_text(&parts.headers)?;
-        check_media_type(&parts.headers)?;
+        check_media_type(&parts)?;
         let bytes = read(&parts.headers, body, state).await?;
         let key = key.map(|key| {
             let mut hash = Xxh3::new();
@@ -163,8 +163,9 @@ fn key_text(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     }
 }
 
-/// Takes `application/json` and its merge patches, in UTF-8 and not compressed.
-fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
+/// Takes `application/json`, for PATCH also as a merge patch, in UTF-8 and not compressed.
+fn check_media_type(parts: &Parts) -> Result<(), Problem> {
+    let headers = &parts.headers;
     let refuse = |detail| Err(Problem::new(ProblemCode::UnsupportedMediaType, detail));
     if headers.contains_key(header::CONTENT_ENCODING) {
         return refuse("the body must not be compressed");
@@ -176,12 +177,12 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     if given == "application/json" {
         return Ok(());
     }
-    let mut parts = given.split(';').map(str::trim);
-    let essence = parts.next().unwrap_or_default();
-    let is_json = ["application/json", "application/merge-patch+json"]
-        .iter()
-        .any(|known| essence.eq_ignore_ascii_case(known));
-    let is_utf8 = parts.all(|parameter| {
+    let mut pieces = given.split(';').map(str::trim);
+    let essence = pieces.next().unwrap_or_default();
+    let is_json = essence.eq_ignore_ascii_case("application/json")
+        || parts.method == Method::PATCH
+            && essence.eq_ignore_ascii_case("application/merge-patch+json");
+    let is_utf8 = pieces.all(|parameter| {
         let charset = parameter.to_ascii_lowercase();
         !charset.starts_with("charset=") || matches!(&charset[8..], "utf-8" | "\"utf-8\"")
     });

@@ -91,9 +91,18 @@ pub(crate) struct ProblemBody<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(value_type = Option<Vec<FaultBody>>, nullable = false)]
     errors: &'a [Fault],
-    #[serde(flatten)]
-    #[schema(inline)]
-    limit: Option<&'a Limit>,
+    /// The setting whose limit would be exceeded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    limit: Option<&'static str>,
+    /// Its value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    maximum: Option<usize>,
+    /// What the request would have brought it to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    used: Option<usize>,
     /// Under which number the command was applied, where its reply is no longer kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -120,17 +129,10 @@ pub(crate) struct FaultBody {
 }
 
 /// The limit that a request would exceed.
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
-#[expect(clippy::struct_field_names, reason = "the names are those on the wire")]
-pub(super) struct Limit {
-    /// The setting.
-    #[schema(nullable = false)]
-    limit: &'static str,
-    /// Its value.
-    #[schema(nullable = false)]
+#[derive(Clone, Copy, Debug)]
+struct Limit {
+    name: &'static str,
     maximum: usize,
-    /// What the request would have brought it to.
-    #[schema(nullable = false)]
     used: usize,
 }
 
@@ -320,6 +322,7 @@ impl Problem {
     /// Values that cannot be taken.
     pub(super) fn invalid(errors: Vec<Fault>) -> Self {
         let detail = match errors.as_slice() {
+            [fault] if fault.pointer.is_empty() => fault.detail.clone(),
             [fault] => format!("{}: {}", fault.pointer, fault.detail),
             faults => format!("{} values cannot be taken, see errors", faults.len()),
         };
@@ -363,7 +366,9 @@ impl Problem {
             sim_id: circumstances.sim_id,
             request_id: circumstances.request_id,
             errors: &self.errors,
-            limit: self.limit.as_ref(),
+            limit: self.limit.map(|limit| limit.name),
+            maximum: self.limit.map(|limit| limit.maximum),
+            used: self.limit.map(|limit| limit.used),
             seq: self.seq,
             retryable: status.is_server_error().then(|| self.retry_after.is_some()),
             outcome: (self.code == ProblemCode::OutcomeUnknown).then_some("unknown"),
@@ -371,17 +376,15 @@ impl Problem {
         serde_json::to_vec(&body).expect("problems have nothing that cannot be written")
     }
 
-    fn limit_exceeded(code: ProblemCode, limit: &'static str, maximum: usize, used: usize) -> Self {
+    fn limit_exceeded(code: ProblemCode, name: &'static str, maximum: usize, used: usize) -> Self {
+        let detail = format!("{name} is {maximum}, this would make {used}");
         Self {
             limit: Some(Limit {
-                limit,
+                name,
                 maximum,
                 used,
             }),
-            ..Self::new(
-                code,
-                format!("{limit} is {maximum}, this would make {used}"),
-            )
+            ..Self::new(code, detail)
         }
     }
 }
@@ -406,12 +409,9 @@ impl From<SimulationError> for Problem {
             Error::Lost(_) => said(Code::SimulationLost),
             Error::Exists(_) => said(Code::SimulationExists),
             Error::Invalid(faults) => Self::invalid(faults),
-            Error::Busy { maximum, .. } => Self::limit_exceeded(
-                Code::SimulationBusy,
-                "MAX_QUEUE_PER_SIMULATION",
-                maximum,
-                maximum + 1,
-            ),
+            Error::Busy { limit, maximum, .. } => {
+                Self::limit_exceeded(Code::SimulationBusy, limit, maximum, maximum + 1)
+            }
             Error::QuotaExceeded { maximum } => {
                 Self::limit_exceeded(Code::QuotaExceeded, "MAX_SIMULATIONS", maximum, maximum + 1)
             }

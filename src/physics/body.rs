@@ -157,12 +157,13 @@ pub struct BodySpec {
 
 /// What to change of a body. What is left out stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct BodyPatch {
     /// Teleports the body, m.
     #[serde(
         rename = "position",
         alias = "translation",
+        default,
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
@@ -172,6 +173,7 @@ pub struct BodyPatch {
     #[serde(
         rename = "orientation",
         alias = "rotation",
+        default,
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
@@ -181,6 +183,7 @@ pub struct BodyPatch {
     #[serde(
         rename = "velocity",
         alias = "linvel",
+        default,
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
@@ -190,57 +193,106 @@ pub struct BodyPatch {
     #[serde(
         rename = "angular_velocity",
         alias = "angvel",
+        default,
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
     #[schema(nullable = false)]
     pub angvel: Option<Vec3>,
     /// How it moves from now on.
-    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(nullable = false)]
     pub kind: Option<BodyKind>,
     /// kg.
-    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(nullable = false, minimum = 1e-6, maximum = 1e9)]
     pub mass: Option<f32>,
     /// Bounciness.
-    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(nullable = false, minimum = 0.0, maximum = 1.0)]
     pub restitution: Option<f32>,
     /// Coulomb friction.
-    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(nullable = false, minimum = 0.0)]
     pub friction: Option<f32>,
     /// Whether it only reports overlaps.
-    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(nullable = false)]
     pub is_sensor: Option<bool>,
     /// 1/s.
-    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(nullable = false, minimum = 0.0)]
     pub linear_damping: Option<f32>,
     /// 1/s.
-    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(nullable = false, minimum = 0.0)]
     pub angular_damping: Option<f32>,
     /// Whether it may fall asleep at rest.
-    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(nullable = false)]
     pub can_sleep: Option<bool>,
     /// Cd.
-    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(nullable = false, minimum = 0.0)]
     pub drag_coefficient: Option<f32>,
     /// m².
-    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(nullable = false, minimum = 0.0)]
     pub drag_area: Option<f32>,
     /// How Cd weighs along the body's own axes.
-    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(nullable = false)]
     pub drag_axis_ratios: Option<Vec3>,
     /// kg/m³.
-    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(nullable = false, minimum = 0.0)]
     pub fluid_density: Option<f32>,
 }

@@ -63,8 +63,11 @@ impl World {
                 return self.check_new_joints(specs, faults, limits);
             }
             Command::PatchJoint(id, patch) => {
-                let spec = self.joint(id)?.spec.patched(patch);
-                spec.check(|id| self.kind_of(id), &mut faults);
+                // Its bodies may have become what a new joint would not be made between.
+                self.joint(id)?
+                    .spec
+                    .patched(patch)
+                    .check_limits(&mut faults);
             }
             Command::RemoveJoint(id) => {
                 self.joint(id)?;

@@ -73,14 +73,22 @@ pub struct JointSpec {
 
 /// What to change of a joint. What is left out stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct JointPatch {
     /// `[min, max]`, rad or m.
-    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(nullable = false, value_type = Option<[f32]>, min_items = 2, max_items = 2)]
     pub limits: Option<Limits>,
     /// Whether the two bodies may collide with each other.
-    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(nullable = false)]
     pub collide: Option<bool>,
 }
@@ -107,12 +115,14 @@ impl JointSpec {
         faults.check_vector("anchor_a", self.anchor_a, MAX_ANCHOR);
         faults.check_vector("anchor_b", self.anchor_b, MAX_ANCHOR);
         faults.check_direction("axis", self.axis);
-        if let Some(limits) = &self.limits {
-            self.check_limits(limits, faults);
-        }
+        self.check_limits(faults);
     }
 
-    fn check_limits(&self, limits: &[f32], faults: &mut Faults) {
+    /// Notes everything that is wrong with its limits.
+    pub(super) fn check_limits(&self, faults: &mut Faults) {
+        let Some(limits) = &self.limits else {
+            return;
+        };
         let farthest = match self.joint_type {
             JointKind::Revolute => PI + HALF_TURN_SLACK,
             JointKind::Prismatic => 1e5,
@@ -121,7 +131,7 @@ impl JointSpec {
                 return;
             }
         };
-        let &[least, most] = limits else {
+        let &[least, most] = limits.as_slice() else {
             faults.add("limits", "must be [min, max]");
             return;
         };

@@ -130,7 +130,7 @@ fn resolve(spec: &BodySpec, faults: &mut Faults) -> Option<Shape> {
             None if !given && needs.contains(&field) => {
                 faults.add(
                     "size",
-                    format_args!("or {field} is required for this shape"),
+                    format_args!("is required for this shape, or {field}"),
                 );
             }
             _ => {}

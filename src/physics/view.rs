@@ -3,7 +3,13 @@
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        RefOr,
+        schema::{ArrayBuilder, Object, Schema, Type},
+    },
+};
 
 use super::{
     body::BodySpec,
@@ -76,14 +82,13 @@ pub struct BodyStateView<'a> {
 }
 
 /// A body: its specification with the pose and motion it has now, and its contacts.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
 pub struct BodyView<'a> {
     #[serde(flatten)]
     spec: BodySpec,
     /// Whether it is at rest and costs nothing.
     sleeping: bool,
     /// The bodies it has an active contact with.
-    #[schema(value_type = Vec<String>)]
     contacts: Contacts<'a>,
     /// Whether the engine has disabled it because its state went beyond all bounds.
     #[serde(skip_serializing_if = "is_false")]
@@ -200,6 +205,32 @@ impl View {
             roster: &self.roster,
             positions: self.contacts.of_body(position),
         }
+    }
+}
+
+impl PartialSchema for BodyView<'_> {
+    /// The schema of what is asked for, with what is added to it.
+    fn schema() -> RefOr<Schema> {
+        let RefOr::T(Schema::Object(mut body)) = BodySpec::schema() else {
+            unreachable!("a specification is an object")
+        };
+        let flag = || Object::with_type(Type::Boolean);
+        let names = ArrayBuilder::new().items(BodyId::schema());
+        body.description = Some("A body: what was asked for, as it stands now.".to_owned());
+        body.additional_properties = None;
+        body.properties.insert("sleeping".to_owned(), flag().into());
+        body.properties.insert("contacts".to_owned(), names.into());
+        body.properties
+            .insert("quarantined".to_owned(), flag().into());
+        body.required
+            .extend(["sleeping", "contacts"].map(str::to_owned));
+        body.into()
+    }
+}
+
+impl ToSchema for BodyView<'_> {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        BodySpec::schemas(schemas);
     }
 }
 

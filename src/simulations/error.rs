@@ -26,11 +26,13 @@ pub enum SimulationError {
     /// Some values of a new simulation, or of a change to one, cannot be taken.
     #[error("{} invalid value(s)", .0.len())]
     Invalid(Vec<Fault>),
-    /// Its queue is full; nothing was applied.
+    /// Too many requests wait for it; nothing was applied.
     #[error("simulation {id} has {maximum} requests waiting")]
     Busy {
         /// The simulation.
         id: SimulationId,
+        /// The name of the limit.
+        limit: &'static str,
         /// How many may wait.
         maximum: usize,
     },
@@ -80,7 +82,8 @@ impl SimulationError {
             | Self::QuotaExceeded { .. }
             | Self::Draining
             | Self::Overloaded
-            | Self::OutcomeUnknown => Some(Duration::from_secs(1)),
+            | Self::OutcomeUnknown
+            | Self::Registry(_) => Some(Duration::from_secs(1)),
             Self::NotFound(_)
             | Self::Expired(_)
             | Self::Lost(_)
@@ -90,8 +93,7 @@ impl SimulationError {
             | Self::KeyInFlight
             | Self::ReplyNotKept { .. }
             | Self::Physics(_)
-            | Self::Engine(_)
-            | Self::Registry(_) => None,
+            | Self::Engine(_) => None,
         }
     }
 }

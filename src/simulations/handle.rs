@@ -260,16 +260,15 @@ impl SimulationHandle {
     }
 
     fn send(&self, message: Message) -> Result<(), SimulationError> {
-        self.shared
-            .inbox
-            .send(message)
-            .map_err(|refusal| match refusal {
-                Refusal::Full => SimulationError::Busy {
-                    id: self.id().clone(),
-                    maximum: self.services.max_queue,
-                },
-                Refusal::Closed => self.gone(),
-            })
+        let sent = self.shared.inbox.send(message);
+        sent.map_err(|refusal| match refusal {
+            Refusal::Full { limit, maximum } => SimulationError::Busy {
+                id: self.id().clone(),
+                limit,
+                maximum,
+            },
+            Refusal::Closed => self.gone(),
+        })
     }
 
     /// The task has ended while a request was on its way.

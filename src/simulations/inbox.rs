@@ -40,8 +40,13 @@ pub(super) enum Message {
 
 /// Why a message was not taken.
 pub(super) enum Refusal {
-    /// Too many wait already.
-    Full,
+    /// As many wait already as the limit allows.
+    Full {
+        /// Its name.
+        limit: &'static str,
+        /// Its value.
+        maximum: usize,
+    },
     /// The task has ended.
     Closed,
 }
@@ -83,13 +88,19 @@ impl Inbox {
             Message::Rearm => waiting.rearm = true,
             Message::Show(spectator) => {
                 if waiting.spectators.len() >= MAX_SPECTATORS {
-                    return Err(Refusal::Full);
+                    return Err(Refusal::Full {
+                        limit: "MAX_SPECTATORS",
+                        maximum: MAX_SPECTATORS,
+                    });
                 }
                 waiting.spectators.push_back(spectator);
             }
             Message::Command(request) => {
                 if waiting.commands.len() >= self.max_commands {
-                    return Err(Refusal::Full);
+                    return Err(Refusal::Full {
+                        limit: "MAX_QUEUE_PER_SIMULATION",
+                        maximum: self.max_commands,
+                    });
                 }
                 waiting.commands.push_back(request);
             }

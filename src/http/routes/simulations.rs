@@ -38,42 +38,51 @@ const MAX_LABEL_VALUE: usize = 256;
 const MAX_PAGE: usize = 1000;
 
 /// A simulation to create; `{}` is enough.
-#[derive(Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct CreateRequest {
     /// m/s².
+    #[serde(default = "default_gravity")]
+    #[schema(default = json!([0.0, -9.81, 0.0]))]
     gravity: Vec3,
     /// 2 locks the translation in z and the rotation about x and y.
-    #[schema(value_type = u8, minimum = 2, maximum = 3)]
+    #[serde(default)]
+    #[schema(value_type = u8, minimum = 2, maximum = 3, default = 3)]
     dimensions: Dimensions,
     /// The time step, s.
-    #[schema(minimum = 1e-5, maximum = 1.0)]
+    #[serde(default = "default_dt")]
+    #[schema(minimum = 1e-5, maximum = 1.0, default = 0.016)]
     dt: f64,
     /// Echoed; Rapier's own integrator runs whatever is asked for.
+    #[serde(default)]
     integrator: Integrator,
     /// Its name; a random one unless given.
-    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false, pattern = "^[A-Za-z0-9_-]{1,64}$")]
     id: Option<String>,
     /// How long it lives without being used.
-    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false, minimum = 1)]
     ttl_seconds: Option<u64>,
     /// As you like.
+    #[serde(default)]
     #[schema(value_type = std::collections::HashMap<String, String>)]
     labels: Unique<String>,
     /// What it should survive; this instance keeps simulations in memory whatever is asked for.
-    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
+    #[expect(dead_code, reason = "checked, then answered with what this instance has")]
     durability: Option<Durability>,
     /// Its first bodies.
+    #[serde(default)]
     bodies: Vec<BodySpec>,
     /// Its first joints.
+    #[serde(default)]
     joints: Vec<JointSpec>,
 }
 
 /// What a simulation may be asked to survive.
-#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Durability {
     /// Nothing.
@@ -85,22 +94,23 @@ pub(crate) enum Durability {
 }
 
 /// What to change of a simulation. What is left out stays as it is.
-#[derive(Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct PatchRequest {
     /// m/s².
-    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     gravity: Option<Vec3>,
     /// The time step from now on, s.
-    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false, minimum = 1e-5, maximum = 1.0)]
     dt: Option<f64>,
     /// How long it lives without being used.
-    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false, minimum = 1)]
     ttl_seconds: Option<u64>,
     /// Labels to set; `null` deletes one.
+    #[serde(default)]
     #[schema(value_type = std::collections::HashMap<String, Option<String>>)]
     labels: Unique<Option<String>>,
 }
@@ -292,29 +302,6 @@ pub(crate) async fn keepalive(Simulation(simulation): Simulation) -> Response {
     .into_response()
 }
 
-impl Default for CreateRequest {
-    fn default() -> Self {
-        let WorldConfig {
-            gravity,
-            dimensions,
-            dt,
-            integrator,
-        } = WorldConfig::default();
-        Self {
-            gravity,
-            dimensions,
-            dt,
-            integrator,
-            id: None,
-            ttl_seconds: None,
-            labels: Unique::default(),
-            durability: None,
-            bodies: Vec::new(),
-            joints: Vec::new(),
-        }
-    }
-}
-
 impl CreateRequest {
     fn into_new_simulation(self, config: &Config) -> Result<NewSimulation, Problem> {
         let mut faults = Faults::default();
@@ -345,6 +332,14 @@ impl CreateRequest {
         faults.into_result()?;
         Ok(new)
     }
+}
+
+fn default_gravity() -> Vec3 {
+    WorldConfig::default().gravity
+}
+
+fn default_dt() -> f64 {
+    WorldConfig::default().dt
 }
 
 /// What the list is asked for.
@@ -445,7 +440,6 @@ fn merge_labels(
 }
 
 /// A map that refuses a key that stands twice.
-#[derive(Serialize)]
 struct Unique<T>(IndexMap<String, T>);
 
 impl<T> Default for Unique<T> {

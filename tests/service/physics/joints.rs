@@ -432,6 +432,35 @@ async fn joining_touching_bodies_ends_their_contact() {
 }
 
 #[tokio::test]
+async fn whether_joined_bodies_collide_can_be_patched() {
+    let bodies = json!([
+        ground("floor"),
+        loose_box("below", [1.0, 1.0, 1.0], [0.0, 0.5, 0.0]),
+        loose_box("above", [1.0, 1.0, 1.0], [0.0, 1.5, 0.0]),
+    ]);
+    let weld = json!({
+        "id": "weld", "joint_type": "fixed", "body_a": "below", "body_b": "above", "collide": true,
+        "anchor_a": [0.0, 0.5, 0.0], "anchor_b": [0.0, -0.5, 0.0],
+    });
+    let world = World::new(&json!({"dt": 0.01, "bodies": bodies, "joints": [weld]})).await;
+
+    for (collide, expected) in [
+        (true, vec!["below"]),
+        (false, vec![]),
+        (true, vec!["below"]),
+    ] {
+        world
+            .client
+            .patch_joint(&world.sim, "weld", &json!({"collide": collide}))
+            .await
+            .expect_status(200);
+        let state = world.step(100).await;
+
+        assert_eq!(contacts(&state, "above"), expected, "collide {collide}");
+    }
+}
+
+#[tokio::test]
 async fn a_chain_hangs_without_stretching() {
     let mut bodies = vec![with(
         sphere("link-0", 0.1, [0.0, 0.0, 0.0]),
