@@ -109,6 +109,51 @@ pub enum Outcome {
     Recorded(Box<Trajectory>),
 }
 
+impl Command {
+    /// How many steps it takes.
+    pub fn steps(&self) -> u32 {
+        match self {
+            Self::Step(steps) => steps.count,
+            Self::Record(_, recording) => recording.steps.count,
+            #[cfg(test)]
+            Self::Panic(count) => *count,
+            Self::Configure(_)
+            | Self::AddBody(_)
+            | Self::AddBodies(_)
+            | Self::PatchBody(..)
+            | Self::RemoveBody(_)
+            | Self::ApplyImpulse(..)
+            | Self::SetForce(..)
+            | Self::ClearForce(_)
+            | Self::AddJoint(_)
+            | Self::AddJoints(_)
+            | Self::PatchJoint(..)
+            | Self::RemoveJoint(_) => 0,
+        }
+    }
+
+    /// How many bodies and joints it adds.
+    pub fn added(&self) -> usize {
+        match self {
+            Self::AddBody(_) | Self::AddJoint(_) => 1,
+            Self::AddBodies(specs) => specs.len(),
+            Self::AddJoints(specs) => specs.len(),
+            Self::Configure(_)
+            | Self::PatchBody(..)
+            | Self::RemoveBody(_)
+            | Self::ApplyImpulse(..)
+            | Self::SetForce(..)
+            | Self::ClearForce(_)
+            | Self::PatchJoint(..)
+            | Self::RemoveJoint(_)
+            | Self::Step(_)
+            | Self::Record(..) => 0,
+            #[cfg(test)]
+            Self::Panic(_) => 0,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

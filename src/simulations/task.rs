@@ -15,12 +15,11 @@ use super::{
     idempotency::{IdempotencyKey, IdempotencyTable, KeyInFlight},
     inbox::{CommandRequest, Message},
     reply::Reply,
-    step_pool::contained,
     work::{Done, Progress, Work},
 };
 use crate::{
     clock::Moment,
-    physics::{Command, EngineFault, Run, Snapshot, View, World},
+    physics::{Command, EngineFault, Snapshot, View, World},
     registry::Ending,
 };
 
@@ -57,8 +56,6 @@ struct Client {
 /// What is left to do of a command.
 struct Rest {
     client: Client,
-    command: Command,
-    steps: u32,
     progress: Progress,
 }
 
@@ -149,66 +146,48 @@ impl SimulationTask {
             self.answer(client, recalled);
             return None;
         }
-        let Some(mut world) = self.world.take() else {
+        let Some(world) = self.world.take() else {
             self.answer(client, Err(EngineFault.into()));
             return None;
         };
-        let bodies_before = world.body_count();
-        let limits = self.simulation.services.limits;
-        let run = match contained(|| world.start(&command, &limits)) {
-            Ok(Ok(run)) => run,
-            Ok(Err(refused)) => {
-                self.world = Some(world);
-                self.answer(client, Err(refused.into()));
-                return None;
-            }
-            Err(fault) => {
-                // The engine failed half way through an edit; nobody may touch this world again.
-                let _ = contained(|| drop(world));
-                let progress = Progress::Failed(fault);
-                return Some(Rest {
-                    client,
-                    command,
-                    steps: 0,
-                    progress,
-                });
-            }
-        };
-        let steps = run.remaining();
-        let is_small = self.is_small(&run, bodies_before.max(world.body_count()));
-        let work = Work::new(world, run, self.simulation.id().clone());
+        let is_small = self.is_small(&world, &command);
+        if !(is_small && command.steps() <= 1) {
+            // The work may have to go elsewhere half done, and nobody must see that.
+            self.view.get_or_insert_with(|| Arc::new(world.view()));
+        }
+        let (limits, id) = (self.simulation.services.limits, self.simulation.id());
+        let work = Work::new(world, command, limits, id.clone());
         let progress = if is_small {
             work.advance(IN_PLACE * 10)
         } else {
             Progress::Unfinished(work)
         };
-        let Progress::Done(done) = progress else {
-            return Some(Rest {
-                client,
-                command,
-                steps,
-                progress,
-            });
+        let result = match progress {
+            Progress::Done(done) => Ok(self.commit(*done)),
+            Progress::Refused(world, refused) => {
+                self.world = Some(world);
+                Err(refused.into())
+            }
+            Progress::Unfinished(_) | Progress::Failed(_) => {
+                return Some(Rest { client, progress });
+            }
         };
-        let committed = self.commit(command, *done, steps);
-        self.answer(client, Ok(committed));
+        self.answer(client, result);
         None
     }
 
     /// Carries on with what could not be finished in place.
-    async fn carry_on(&mut self, rest: Rest) {
-        let Rest {
-            client,
-            command,
-            steps,
-            progress,
-        } = rest;
+    async fn carry_on(&mut self, Rest { client, progress }: Rest) {
         let progress = match progress {
             Progress::Unfinished(work) => self.step_elsewhere(work).await,
-            Progress::Done(_) | Progress::Failed(_) => progress,
+            Progress::Done(_) | Progress::Refused(..) | Progress::Failed(_) => progress,
         };
         let result = match progress {
-            Progress::Done(done) => Ok(self.commit(command, *done, steps)),
+            Progress::Done(done) => Ok(self.commit(*done)),
+            Progress::Refused(world, refused) => {
+                self.world = Some(world);
+                Err(refused.into())
+            }
             // Only a simulation that is destroyed meanwhile leaves something unfinished.
             Progress::Unfinished(_) => Err(SimulationError::NotFound(self.simulation.id().clone())),
             Progress::Failed(fault) => Err(self.undo(fault).await),
@@ -251,7 +230,7 @@ impl SimulationTask {
         let shared = Arc::clone(&self.simulation.shared);
         let pool = self.simulation.services.pool.clone();
         let seen = Seen {
-            view: self.view.take().unwrap_or_else(|| work.view_before()),
+            view: self.view.take().expect("looked at before the work began"),
             seq: shared.committed().seq,
         };
         shared.is_stepping.store(true, Ordering::Relaxed);
@@ -281,9 +260,10 @@ impl SimulationTask {
     }
 
     /// Makes what a command did the state that everybody sees.
-    fn commit(&mut self, command: Command, done: Done, steps: u32) -> Reply {
+    fn commit(&mut self, done: Done) -> Reply {
         let Done {
             world,
+            command,
             view,
             body,
             cost,
@@ -291,8 +271,7 @@ impl SimulationTask {
         } = done;
         self.world = Some(world);
         self.view = view;
-        if steps > 0 {
-            let measured = cost / steps;
+        if let Some(measured) = cost.checked_div(command.steps()) {
             let before = self.step_cost.unwrap_or(measured);
             self.step_cost = Some((before * 3 + measured) / 4);
         }
@@ -440,12 +419,13 @@ impl SimulationTask {
         })
     }
 
-    fn is_small(&self, run: &Run, bodies: usize) -> bool {
+    fn is_small(&self, world: &World, command: &Command) -> bool {
+        let bodies = world.body_count() + command.added();
         let count = u32::try_from(bodies).unwrap_or(u32::MAX);
         let per_step = self
             .step_cost
             .unwrap_or_else(|| FIRST_GUESS_PER_BODY.saturating_mul(count));
-        bodies <= MAX_BODIES_IN_PLACE && per_step.saturating_mul(run.remaining()) <= IN_PLACE
+        bodies <= MAX_BODIES_IN_PLACE && per_step.saturating_mul(command.steps()) <= IN_PLACE
     }
 
     fn next_deadline(&self) -> tokio::time::Instant {
@@ -462,11 +442,4 @@ impl SimulationTask {
     fn now(&self) -> Moment {
         self.simulation.services.clock.now()
     }
-}
-#[cfg(test)]
-pub(super) fn run_size() -> usize {
-    fn size<F>(_: fn(SimulationTask) -> F) -> usize {
-        size_of::<F>()
-    }
-    size(SimulationTask::run)
 }

@@ -148,20 +148,3 @@ async fn a_simulation_can_be_destroyed_while_it_is_being_stepped() {
     assert!(matches!(gone, Err(SimulationError::NotFound(_))));
     assert_eq!(simulations.count(), 0);
 }
-
-#[tokio::test]
-async fn sizes() {
-    println!("shared {}", size_of::<super::handle::Shared>());
-    println!("task {}", size_of::<super::task::SimulationTask>());
-    println!("run {}", super::task::run_size());
-    println!("history {}", size_of::<super::history::History>());
-    println!(
-        "entry {}",
-        size_of::<(crate::id::SimulationId, SimulationHandle)>()
-    );
-    println!("world {}", size_of::<crate::physics::World>());
-    println!("command {}", size_of::<Command>());
-    let s = simulations();
-    let p = pile(&s).await;
-    step(&p, 10).await;
-}

@@ -14,13 +14,16 @@ use super::{
 };
 use crate::{
     id::SimulationId,
-    physics::{EngineFault, Run, View, World},
+    physics::{Command, EngineFault, PhysicsError, Run, View, World, WorldLimits},
 };
 
-/// A world with a command under way.
+/// A world and a command that is to be carried out on it.
 pub(super) struct Work {
     world: Box<World>,
-    run: Run,
+    command: Command,
+    /// Nothing before the command is begun.
+    run: Option<Run>,
+    limits: WorldLimits,
     id: SimulationId,
     cost: Duration,
 }
@@ -31,6 +34,8 @@ pub(super) enum Progress {
     Unfinished(Work),
     /// The command is carried out.
     Done(Box<Done>),
+    /// The command is refused; nothing has changed.
+    Refused(Box<World>, PhysicsError),
     /// The engine failed; the world is gone.
     Failed(EngineFault),
 }
@@ -38,6 +43,7 @@ pub(super) enum Progress {
 /// What a command did.
 pub(super) struct Done {
     pub(super) world: Box<World>,
+    pub(super) command: Command,
     /// The world afterwards, if it had to be looked at.
     pub(super) view: Option<Arc<View>>,
     /// The body of the reply.
@@ -49,59 +55,77 @@ pub(super) struct Done {
 }
 
 impl Work {
-    pub(super) fn new(world: Box<World>, run: Run, id: SimulationId) -> Self {
+    pub(super) fn new(
+        world: Box<World>,
+        command: Command,
+        limits: WorldLimits,
+        id: SimulationId,
+    ) -> Self {
         Self {
             world,
-            run,
+            command,
+            run: None,
+            limits,
             id,
             cost: Duration::ZERO,
         }
     }
 
-    /// The world before the first piece of work.
-    pub(super) fn view_before(&self) -> Arc<View> {
-        Arc::new(self.world.view())
-    }
-
     /// Goes on for about `budget`.
     pub(super) fn advance(mut self, budget: Duration) -> Progress {
         let begun = Instant::now();
-        let stepped = contained(|| {
-            while !self.run.is_done() {
-                self.world.advance(&mut self.run);
-                if begun.elapsed() >= budget {
-                    break;
-                }
-            }
-        });
+        let advanced = contained(|| self.advance_until(begun, budget));
         self.cost += begun.elapsed();
-        if let Err(fault) = stepped {
-            // What the engine left behind may not even be fit to be dropped.
-            let _ = contained(|| drop(self));
-            return Progress::Failed(fault);
-        }
-        if self.run.is_done() {
-            Progress::Done(Box::new(self.conclude()))
-        } else {
-            Progress::Unfinished(self)
+        match advanced {
+            Ok(Ok(true)) => self.conclude(),
+            Ok(Ok(false)) => Progress::Unfinished(self),
+            Ok(Err(refused)) => Progress::Refused(self.world, refused),
+            Err(fault) => {
+                // What the engine left behind may not even be fit to be dropped.
+                let _ = contained(|| drop(self));
+                Progress::Failed(fault)
+            }
         }
     }
 
-    fn conclude(self) -> Done {
+    /// Whether the command is carried out.
+    fn advance_until(&mut self, begun: Instant, budget: Duration) -> Result<bool, PhysicsError> {
+        let mut run = match self.run.take() {
+            Some(run) => run,
+            None => self.world.start(&self.command, &self.limits)?,
+        };
+        while !run.is_done() {
+            self.world.advance(&mut run);
+            if begun.elapsed() >= budget {
+                break;
+            }
+        }
+        let is_done = run.is_done();
+        self.run = Some(run);
+        Ok(is_done)
+    }
+
+    fn conclude(self) -> Progress {
         let Self {
             world,
+            command,
             run,
             id,
             cost,
+            limits: _,
         } = self;
+        let Some(run) = run else {
+            return Progress::Failed(EngineFault);
+        };
         let outcome = world.finish(run);
         let view = shows_world(&outcome).then(|| Arc::new(world.view()));
-        Done {
+        Progress::Done(Box::new(Done {
             body: outcome_body(&outcome, &id, view.as_deref()),
+            command,
             view,
             cost,
             state: Committed::of(&world),
             world,
-        }
+        }))
     }
 }

@@ -71,7 +71,10 @@ pub(crate) struct CreateRequest {
     /// What it should survive; this instance keeps simulations in memory whatever is asked for.
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
-    #[expect(dead_code, reason = "checked, then answered with what this instance has")]
+    #[expect(
+        dead_code,
+        reason = "checked, then answered with what this instance has"
+    )]
     durability: Option<Durability>,
     /// Its first bodies.
     #[serde(default)]
