@@ -1,8 +1,13 @@
 //! What the figures were taken on.
 
-use std::{fs, process::Command, thread};
+use std::{fs, process::Command, thread, time::Instant};
 
 use serde_json::{Value, json};
+
+use crate::{
+    Outcome,
+    process::{family_cpu_seconds, machine_cpu_seconds},
+};
 
 /// The machine, the compiler and the commit.
 pub(crate) struct Machine {
@@ -49,6 +54,32 @@ impl Machine {
             "cpu": self.cpu, "cores": self.cores, "memory": self.memory, "kernel": self.kernel,
             "rustc": self.rustc, "commit": self.commit, "load_before": self.load,
         })
+    }
+}
+
+/// Watches how much of the machine other programs use meanwhile: with much of it no ratio can be trusted.
+pub(crate) struct Others {
+    since: Instant,
+    machine: f64,
+    family: f64,
+}
+
+impl Others {
+    pub(crate) fn watch() -> Outcome<Self> {
+        Ok(Self {
+            since: Instant::now(),
+            machine: machine_cpu_seconds()?,
+            family: family_cpu_seconds()?,
+        })
+    }
+
+    /// Cores that other programs kept busy on average, once the servers watched have ended.
+    pub(crate) fn cores_used(&self) -> Outcome<f64> {
+        let (machine, family) = (
+            machine_cpu_seconds()? - self.machine,
+            family_cpu_seconds()? - self.family,
+        );
+        Ok(((machine - family) / self.since.elapsed().as_secs_f64()).max(0.0))
     }
 }
 

@@ -4,7 +4,12 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::options::Options;
+use crate::{
+    machine::{Machine, Others},
+    measure::Measurement,
+    options::Options,
+    report::Figure,
+};
 
 mod bare_route;
 mod client;
@@ -31,7 +36,7 @@ fn main() -> ExitCode {
     if options.bare_route {
         return report::exit_code("bare route", bare_route::serve());
     }
-    let machine = machine::Machine::observe();
+    let machine = Machine::observe();
     report::print_machine(&machine);
     let mut failures = 0_u32;
     let mut figures = Vec::new();
@@ -39,8 +44,7 @@ fn main() -> ExitCode {
         if !options.selects(name) {
             continue;
         }
-        report::print_start(name);
-        match measurement(&options) {
+        match observed(name, measurement, &options) {
             Ok(measured) => figures.extend(measured),
             Err(failure) => {
                 failures += 1;
@@ -54,4 +58,16 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     report::exit_code("report", written)
+}
+
+/// Takes a measurement and tells how far others disturbed it.
+fn observed(name: &str, measurement: Measurement, options: &Options) -> Outcome<Vec<Figure>> {
+    let others = Others::watch()?;
+    let mut figures = measurement(options)?;
+    let cores = others.cores_used()?;
+    report::print_measured(name, cores);
+    for figure in &mut figures {
+        figure.numbers["cores_used_by_other_programs"] = cores.into();
+    }
+    Ok(figures)
 }

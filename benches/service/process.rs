@@ -113,14 +113,38 @@ pub(crate) fn own_cpu_seconds() -> Outcome<f64> {
     cpu_seconds("self")
 }
 
+/// CPU seconds of this program and of the servers it has started and stopped.
+pub(crate) fn family_cpu_seconds() -> Outcome<f64> {
+    cpu_fields("self", 4)
+}
+
+/// CPU seconds of the whole machine, all cores together.
+pub(crate) fn machine_cpu_seconds() -> Outcome<f64> {
+    let stat = fs::read_to_string("/proc/stat")?;
+    let all = stat.lines().next().ok_or("no first line in stat")?;
+    let counts: Vec<u64> = all
+        .split_ascii_whitespace()
+        .skip(1)
+        .map(str::parse)
+        .collect::<Result<_, _>>()?;
+    // The fields are user, nice, system, idle, waiting for I/O, then other kinds of work up to the eighth.
+    let busy = counts.iter().take(8).sum::<u64>() - counts.iter().skip(3).take(2).sum::<u64>();
+    Ok(real(busy) / TICKS_PER_SECOND)
+}
+
 fn cpu_seconds(process: &str) -> Outcome<f64> {
+    cpu_fields(process, 2)
+}
+
+/// The sum of user and system time, and with four fields of those of ended children too.
+fn cpu_fields(process: &str, count: usize) -> Outcome<f64> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
-    // The second field is the program's name in brackets and may hold spaces; user and system time are fields 14 and 15.
+    // The second field is the program's name in brackets and may hold spaces; the times begin at field 14.
     let after_name = stat.rsplit_once(')').ok_or("no program name in stat")?.1;
     let ticks = after_name
         .split_ascii_whitespace()
         .skip(11)
-        .take(2)
+        .take(count)
         .map(str::parse::<u64>);
     Ok(real(ticks.sum::<Result<u64, _>>()?) / TICKS_PER_SECOND)
 }

@@ -7,10 +7,7 @@ use std::{
 
 use rapier3d::prelude::*;
 
-use crate::{
-    scenes::{Body, DT, HALF, Scene},
-    statistics::per_second,
-};
+use crate::scenes::{Body, DT, HALF, Scene};
 
 /// Worlds stepped without any service around them.
 pub(crate) struct RawWorlds {
@@ -39,8 +36,8 @@ impl RawWorlds {
         });
     }
 
-    /// Steps the worlds in turn, `burst` steps at a time, for about that long; answers steps per second.
-    pub(crate) fn steps_per_second(&mut self, burst: u32, duration: Duration) -> f64 {
+    /// Steps the worlds in turn, `burst` steps at a time, for about that long; answers how many and the time.
+    pub(crate) fn step_for(&mut self, burst: u32, duration: Duration) -> (u64, Duration) {
         let start = Instant::now();
         let steps = self.on_all_threads(|share| {
             let mut steps = 0;
@@ -53,7 +50,7 @@ impl RawWorlds {
             }
             steps
         });
-        per_second(steps, start.elapsed())
+        (steps, start.elapsed())
     }
 
     /// Position of every body of the first world, in order of insertion.

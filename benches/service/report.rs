@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 
 use crate::{Outcome, machine::Machine, statistics::Spread};
 
+/// Cores that others may use before the figures are in doubt.
+const QUIET: f64 = 0.1;
+
 /// One measured figure.
 pub(crate) struct Figure {
     pub(crate) name: &'static str,
@@ -81,8 +84,14 @@ pub(crate) fn print_machine(machine: &Machine) {
     }
 }
 
-pub(crate) fn print_start(name: &str) {
-    println!("measuring {name}");
+/// Says that a measurement is done, and whether the machine was quiet.
+pub(crate) fn print_measured(name: &str, others: f64) {
+    let warning = if others > QUIET {
+        ": too busy a machine for its figures"
+    } else {
+        ""
+    };
+    println!("measured  {name}, others used {others:.2} cores{warning}");
 }
 
 pub(crate) fn print_failure(name: &str, failure: &dyn Error) {

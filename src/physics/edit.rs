@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use rapier3d::{
     math::Vector,
-    prelude::{RigidBody, RigidBodyActivation},
+    prelude::{RigidBody, RigidBodyActivation, RigidBodyHandle},
 };
 
 use super::{
@@ -200,9 +200,6 @@ impl World {
 
         let collider = rigid_body.colliders()[0];
         let collider = &mut self.engine.colliders[collider];
-        if patch.mass.is_some() {
-            collider.set_mass(spec.mass);
-        }
         if patch.friction.is_some() {
             collider.set_friction(spec.friction);
         }
@@ -212,6 +209,12 @@ impl World {
         if patch.is_sensor.is_some() {
             collider.set_sensor(spec.is_sensor);
             collider.set_active_collision_types(spec.collision_types());
+        }
+        if patch.mass.is_some() {
+            collider.set_mass(spec.mass);
+            // A push before the next step must already see it.
+            let colliders = &self.engine.colliders;
+            self.engine.bodies[handle].recompute_mass_properties_from_colliders(colliders);
         }
     }
 
@@ -272,6 +275,9 @@ impl World {
         let bodies = &self.engine.bodies;
         let joint = spec.generic_joint(bodies[a].position(), bodies[b].position());
         let handle = self.engine.insert_impulse_joint(a, b, joint);
+        if !spec.collide {
+            self.forget_contacts(b);
+        }
         self.roster_mut()
             .joints
             .insert(id.clone(), Joint { spec, handle });
@@ -284,6 +290,20 @@ impl World {
         let engine_joint = self.engine.impulse_joints.get_mut(joint.handle, true);
         let engine_joint = engine_joint.expect("joints of the roster are in the engine");
         joint.spec.apply_settings(&mut engine_joint.data);
+        let (body_b, collide) = (engine_joint.body2(), joint.spec.collide);
+        if !collide {
+            self.forget_contacts(body_b);
+        }
+    }
+
+    /// Has the engine look anew at what a body touches: while a pair hardly moves it recycles
+    /// their contacts, and would not notice that a joint now forbids them.
+    fn forget_contacts(&mut self, body: RigidBodyHandle) {
+        for &collider in self.engine.bodies[body].colliders() {
+            let collider = &mut self.engine.colliders[collider];
+            let shape = collider.shared_shape().clone();
+            collider.set_shape(shape);
+        }
     }
 
     fn check_new_bodies(

@@ -299,7 +299,10 @@ impl Recorder {
             reason = "the engine computes in f32"
         )]
         let dt = self.dt as f32;
-        touch.point + along * (touch.distance / approach).clamp(-dt, dt)
+        let t = (touch.distance / approach).clamp(-dt, dt);
+        // The point is half way between the surfaces: they meet where both have gone for t.
+        let across = touch.normal * (0.5 * (a + b).dot(touch.normal));
+        touch.point + (along + across) * t
     }
 
     /// How fast the surfaces approach each other, m/s.

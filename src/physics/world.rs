@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rapier3d::prelude::PhysicsWorld;
+use rapier3d::prelude::{IntegrationParameters, PhysicsWorld};
 
 use super::{
     command::{Command, Outcome, Recording},
@@ -44,12 +44,12 @@ pub struct Run {
 impl World {
     /// An empty world of a checked configuration.
     pub fn new(config: WorldConfig) -> Self {
-        let engine = PhysicsWorld {
-            gravity: config.gravity.into(),
-            ..PhysicsWorld::default()
-        };
         Self {
-            engine,
+            engine: PhysicsWorld {
+                gravity: config.gravity.into(),
+                integration_parameters: parameters(),
+                ..PhysicsWorld::default()
+            },
             config,
             time: SimulatedTime::default(),
             roster: Arc::default(),
@@ -254,6 +254,24 @@ impl World {
             body.quarantined |= found.contains(&body.handle);
         }
     }
+}
+
+/// Rapier's own parameters but for four, with which a 400 m/s ball is stopped by a static wall of
+/// 5 cm wherever a step happens to begin, and a bounce of 1 m keeps its height within 3 % at steps
+/// of 0.01 s.
+fn parameters() -> IntegrationParameters {
+    let mut parameters = IntegrationParameters {
+        // Contacts found much ahead of time slow a body before it meets anything.
+        normalized_prediction_distance: 0.005,
+        // Sweeps ignore what is nearer than this.
+        normalized_allowed_linear_error: 1e-4,
+        // Contacts may be kept while a pair moves this far, which must be within the prediction.
+        normalized_contact_recycle_distance: 0.0048,
+        ..IntegrationParameters::default()
+    };
+    // The engine's 60 Hz let a fast body sink beyond the middle of a thin wall.
+    parameters.static_contact_softness.natural_frequency = 120.0;
+    parameters
 }
 
 impl Run {

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::harness::{
-    Client, Instance, busy_world, eventually, eventually_true, find, ground, number, sphere,
-    steps_lasting, until_stepping, without,
+    Client, Instance, busy_world, eventually, eventually_true, find, ground, number,
+    seconds_of_day, sphere, steps_lasting, until_stepping, without,
 };
 
 const SOON: Duration = Duration::from_secs(30);
@@ -148,11 +148,11 @@ async fn an_access_moves_the_deadline_that_is_shown() {
         .create_simulation(&json!({"id": "s", "ttl_seconds": 3600}))
         .await
         .json();
-    let deadline = |record: &Value| record["expires_at"].as_str().unwrap().to_owned();
+    let deadline = |record: &Value| seconds_of_day(&record["expires_at"]);
 
     let moved = eventually(SOON, "the deadline moves", async || {
         let record = client.describe("s").await.json();
-        if deadline(&record) > deadline(&created) {
+        if (deadline(&record) - deadline(&created)).rem_euclid(86_400.0) > 0.0 {
             Ok(record)
         } else {
             Err(record)
@@ -544,17 +544,4 @@ async fn until_alone(client: &Client, sim: &str) {
         },
     )
     .await;
-}
-
-/// Seconds since midnight of an RFC 3339 time.
-#[track_caller]
-fn seconds_of_day(time: &Value) -> f64 {
-    let clock = time
-        .as_str()
-        .and_then(|text| text.split(['T', 'Z']).nth(1))
-        .unwrap_or_else(|| panic!("not a time: {time}"));
-    clock
-        .split(':')
-        .map(|part| part.parse::<f64>().expect("times are digits"))
-        .fold(0.0, |sum, part| sum * 60.0 + part)
 }

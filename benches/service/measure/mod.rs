@@ -10,7 +10,7 @@ mod state;
 mod step;
 
 /// Takes its figures from a server it starts itself.
-type Measurement = fn(&Options) -> Outcome<Vec<Figure>>;
+pub(crate) type Measurement = fn(&Options) -> Outcome<Vec<Figure>>;
 
 /// Every measurement by the name it is selected with, in the order of the report.
 pub(crate) const ALL: [(&str, Measurement); 6] = [

@@ -9,10 +9,11 @@ use crate::{
     Outcome,
     load::{Load, Until},
     options::Options,
-    process::Server,
+    process::{Server, own_cpu_seconds},
     raw_rapier::RawWorlds,
     report::{Figure, Goal},
     scenes::{PILE, Scene},
+    statistics::{per_second, real},
     wire,
 };
 
@@ -48,11 +49,21 @@ pub(crate) fn measure(options: &Options) -> Outcome<Vec<Figure>> {
     let mut load = Load::connect(service.address, scripts, options.generator_threads)?;
     load.run(Until::Elapsed(Duration::from_millis(500)))?;
     let slice = options.slice();
-    let served = || Ok(load.run(Until::Elapsed(slice))?.replies_per_second() * f64::from(STEPS));
+    let (mut ours_cpu, mut raw_cpu) = (Cpu::default(), Cpu::default());
     let threads = raw.threads();
-    let rounds = interleave(options.rounds, served, || {
-        Ok(raw.steps_per_second(STEPS, slice))
-    })?;
+    let rounds = interleave(
+        options.rounds,
+        || {
+            ours_cpu.of(
+                || service.cpu_seconds(),
+                || {
+                    let run = load.run(Until::Elapsed(slice))?;
+                    Ok((run.replies * u64::from(STEPS), run.elapsed))
+                },
+            )
+        },
+        || raw_cpu.of(own_cpu_seconds, || Ok(raw.step_for(STEPS, slice))),
+    )?;
 
     let positions = if same_positions {
         "positions equal"
@@ -62,15 +73,46 @@ pub(crate) fn measure(options: &Options) -> Outcome<Vec<Figure>> {
     let (ours, theirs) = (rounds.service.median, rounds.baseline.median);
     Ok(vec![Figure {
         name: "64 piles of 92 boxes, step{10}",
-        value: format!("{ours:.0} steps/s, raw {theirs:.0} on {threads} threads; {positions}"),
+        value: format!(
+            "{ours:.0} steps/s, raw {theirs:.0} on {threads} threads; CPU {:.0} µs, raw {:.0} µs a step; {positions}",
+            ours_cpu.per_step(),
+            raw_cpu.per_step(),
+        ),
         ratio: Some(rounds.ratio),
         goal: Some(Goal::at_least(">= 0.90", rounds.ratio.median, 0.90)),
         method: METHOD,
         numbers: json!({
             "steps_per_second": ours, "raw_steps_per_second": theirs, "raw_threads": threads,
+            "cpu_microseconds_per_step": ours_cpu.per_step(), "raw_cpu_microseconds_per_step": raw_cpu.per_step(),
             "boxes_per_world": PILE, "positions_equal": same_positions,
         }),
     }])
+}
+
+/// What the steps of one side cost, over all its slices.
+#[derive(Default)]
+struct Cpu {
+    seconds: f64,
+    steps: f64,
+}
+
+impl Cpu {
+    /// Runs a slice, answers its steps per second.
+    fn of(
+        &mut self,
+        clock: impl Fn() -> Outcome<f64>,
+        slice: impl FnOnce() -> Outcome<(u64, Duration)>,
+    ) -> Outcome<f64> {
+        let before = clock()?;
+        let (steps, elapsed) = slice()?;
+        self.seconds += clock()? - before;
+        self.steps += real(steps);
+        Ok(per_second(steps, elapsed))
+    }
+
+    fn per_step(&self) -> f64 {
+        self.seconds * 1e6 / self.steps
+    }
 }
 
 /// Positions of a state, rounded to what the engine computes in.

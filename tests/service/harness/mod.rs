@@ -14,6 +14,6 @@ pub(crate) use instance::{Instance, refused_start};
 pub(crate) use raw::raw;
 pub(crate) use reply::Reply;
 pub(crate) use worlds::{
-    busy_world, find, find_body, ground, number, sphere, steps_lasting, triple, until_stepping,
-    without, zero_gravity,
+    busy_world, find, find_body, ground, number, seconds_of_day, sphere, steps_lasting, triple,
+    until_stepping, without, zero_gravity,
 };

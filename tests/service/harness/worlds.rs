@@ -104,3 +104,16 @@ pub(crate) fn without(value: &Value, members: &[&str]) -> Value {
     }
     copy
 }
+
+/// Seconds since midnight of an RFC 3339 time, whose fractions have as many digits as they need.
+#[track_caller]
+pub(crate) fn seconds_of_day(time: &Value) -> f64 {
+    let clock = time
+        .as_str()
+        .and_then(|text| text.split(['T', 'Z']).nth(1))
+        .unwrap_or_else(|| panic!("not a time: {time}"));
+    clock
+        .split(':')
+        .map(|part| part.parse::<f64>().expect("times are digits"))
+        .fold(0.0, |sum, part| sum * 60.0 + part)
+}
