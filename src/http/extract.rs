@@ -196,19 +196,19 @@ fn check_media_type(parts: &Parts) -> Result<(), Problem> {
 /// Reads a body, within its limits of size and time.
 async fn read(headers: &HeaderMap, body: Body, state: &AppState) -> Result<Bytes, Problem> {
     let maximum = state.config.max_request_bytes as usize;
-    let too_large = || {
-        let detail = format!("the body must not be larger than {maximum} bytes");
-        Problem::new(ProblemCode::BodyTooLarge, detail)
+    let too_large = |used| {
+        let code = ProblemCode::BodyTooLarge;
+        Problem::limit_exceeded(code, "MAX_REQUEST_BYTES", maximum, used)
     };
     let announced = headers.get(header::CONTENT_LENGTH);
     let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > maximum as u64) {
-        return Err(too_large());
+    if let Some(length) = announced.filter(|length| *length > maximum as u64) {
+        return Err(too_large(usize::try_from(length).unwrap_or(usize::MAX)));
     }
     let whole = Limited::new(body, maximum).collect();
     match tokio::time::timeout(BODY_TIMEOUT, whole).await {
         Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(maximum + 1)),
         Ok(Err(_)) => Err(Problem::new(
             ProblemCode::MalformedRequest,
             "the body ended before it was complete",

@@ -6,7 +6,6 @@ use serde::{
     Deserialize, Deserializer,
     de::{self, DeserializeOwned},
 };
-use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
 
 use super::problem::{Problem, ProblemCode};
@@ -28,17 +27,16 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 }
 
 fn locate<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // The parser takes a number that does not fit its field, and a null where a word is expected,
+    // for faults of syntax: whether the body is JSON must be asked without regard to the type.
+    if let Err(error) = serde_json::from_slice::<serde_json::Value>(bytes) {
+        return Err(malformed(&error));
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let error = match serde_path_to_error::deserialize(&mut reader) {
-        Ok(value) => match reader.end() {
-            Ok(()) => return Ok(value),
-            Err(error) => return Err(malformed(&error)),
-        },
+        Ok(value) => return Ok(value),
         Err(error) => error,
     };
-    if error.inner().classify() != Category::Data {
-        return Err(malformed(error.inner()));
-    }
     let mut pointer = pointer(error.path());
     let detail = error.inner().to_string();
     let detail = detail.split(" at line ").next().unwrap_or_default();
@@ -197,6 +195,17 @@ mod tests {
                 "",
             ),
             ("3", "invalid_value", ""),
+            (r#"{"id":"a","shape":null}"#, "invalid_value", "/shape"),
+            (
+                r#"{"id":"a","shape":"plane","mass":1e308}"#,
+                "invalid_value",
+                "/mass",
+            ),
+            (
+                r#"{"id":"a","shape":"plane","mass":1e400}"#,
+                "malformed_json",
+                "none",
+            ),
         ];
         for (text, code, pointer) in cases {
             let found = problem::<OneOrMany<BodySpec>>(text);

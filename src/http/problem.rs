@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
+    id::SimulationId,
     physics::{Fault, PhysicsError},
     simulations::SimulationError,
 };
@@ -58,6 +59,7 @@ pub(crate) struct Problem {
     detail: String,
     errors: Vec<Fault>,
     limit: Option<Limit>,
+    sim_id: Option<SimulationId>,
     seq: Option<u64>,
     retry_after: Option<Duration>,
 }
@@ -314,6 +316,7 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             limit: None,
+            sim_id: None,
             seq: None,
             retry_after: None,
         }
@@ -355,6 +358,7 @@ impl Problem {
     /// The problem as it is written down for a request.
     pub(super) fn to_json(&self, circumstances: &Circumstances<'_>) -> Vec<u8> {
         let (code, title, status) = self.code.describe();
+        let sim_id = self.sim_id.as_ref().map(SimulationId::as_str);
         let body = ProblemBody {
             kind: format!("/problems/{code}"),
             title,
@@ -363,7 +367,7 @@ impl Problem {
             instance: circumstances.path,
             error: self.code,
             message: &self.detail,
-            sim_id: circumstances.sim_id,
+            sim_id: sim_id.or(circumstances.sim_id),
             request_id: circumstances.request_id,
             errors: &self.errors,
             limit: self.limit.map(|limit| limit.name),
@@ -376,7 +380,12 @@ impl Problem {
         serde_json::to_vec(&body).expect("problems have nothing that cannot be written")
     }
 
-    fn limit_exceeded(code: ProblemCode, name: &'static str, maximum: usize, used: usize) -> Self {
+    pub(super) fn limit_exceeded(
+        code: ProblemCode,
+        name: &'static str,
+        maximum: usize,
+        used: usize,
+    ) -> Self {
         let detail = format!("{name} is {maximum}, this would make {used}");
         Self {
             limit: Some(Limit {
@@ -407,7 +416,10 @@ impl From<SimulationError> for Problem {
             Error::NotFound(_) => said(Code::SimulationNotFound),
             Error::Expired(_) => said(Code::SimulationExpired),
             Error::Lost(_) => said(Code::SimulationLost),
-            Error::Exists(_) => said(Code::SimulationExists),
+            Error::Exists(ref id) => Self {
+                sim_id: Some(id.clone()),
+                ..said(Code::SimulationExists)
+            },
             Error::Invalid(faults) => Self::invalid(faults),
             Error::Busy { limit, maximum, .. } => {
                 Self::limit_exceeded(Code::SimulationBusy, limit, maximum, maximum + 1)

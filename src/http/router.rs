@@ -28,26 +28,37 @@ const MIN_COMPRESSED: u64 = 1024;
 /// All routes of the service and the document that describes them.
 pub(super) fn documented() -> (Router<AppState>, utoipa::openapi::OpenApi) {
     OpenApiRouter::with_openapi(Document::openapi())
-        .routes(routes!(service::health))
-        .routes(routes!(service::ready))
-        .routes(routes!(service::openapi))
-        .routes(routes!(service::problem))
-        .routes(routes!(simulations::create, simulations::list))
+        .routes(routes!(service::show_health))
+        .routes(routes!(service::show_readiness))
+        .routes(routes!(service::show_openapi))
+        .routes(routes!(service::explain_problem))
         .routes(routes!(
-            simulations::show,
-            simulations::patch,
-            simulations::destroy
+            simulations::create_simulation,
+            simulations::list_simulations
         ))
-        .routes(routes!(simulations::state))
-        .routes(routes!(simulations::keepalive))
+        .routes(routes!(
+            simulations::show_simulation,
+            simulations::patch_simulation,
+            simulations::destroy_simulation
+        ))
+        .routes(routes!(simulations::show_state))
+        .routes(routes!(simulations::keep_alive))
         .routes(routes!(stepping::step))
-        .routes(routes!(stepping::trajectory))
-        .routes(routes!(bodies::add, bodies::list))
-        .routes(routes!(bodies::show, bodies::patch, bodies::remove))
-        .routes(routes!(forces::impulse))
+        .routes(routes!(stepping::record_trajectory))
+        .routes(routes!(bodies::add_bodies, bodies::list_bodies))
+        .routes(routes!(
+            bodies::show_body,
+            bodies::patch_body,
+            bodies::remove_body
+        ))
+        .routes(routes!(forces::apply_impulse))
         .routes(routes!(forces::set_force, forces::clear_force))
-        .routes(routes!(joints::add, joints::list))
-        .routes(routes!(joints::show, joints::patch, joints::remove))
+        .routes(routes!(joints::add_joints, joints::list_joints))
+        .routes(routes!(
+            joints::show_joint,
+            joints::patch_joint,
+            joints::remove_joint
+        ))
         .split_for_parts()
 }
 

@@ -11,7 +11,7 @@ use super::{
     config::Dimensions,
     fault::{Faults, MASSES, MAX_DISTANCE, MAX_SPEED},
     shape::{self, ShapeKind},
-    vector::{Quat, Vec3, canonical, present},
+    vector::{Quat, Vec3, canonical, present, present_word, word},
 };
 use crate::id::BodyId;
 
@@ -39,9 +39,10 @@ pub struct BodySpec {
     /// Its name, unique in the simulation.
     pub id: BodyId,
     /// How it moves. A plane is static whatever is asked for.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "word")]
     pub kind: BodyKind,
     /// Its shape.
+    #[serde(deserialize_with = "word")]
     pub shape: ShapeKind,
     /// The size of the shape, m; see the shapes.
     #[serde(
@@ -202,7 +203,7 @@ pub struct BodyPatch {
     /// How it moves from now on.
     #[serde(
         default,
-        deserialize_with = "present",
+        deserialize_with = "present_word",
         skip_serializing_if = "Option::is_none"
     )]
     #[schema(nullable = false)]

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::{
     fault::Faults,
-    vector::{Vec3, present},
+    vector::{Vec3, present, word},
 };
 
 /// The shortest and the longest time step, s.
@@ -26,6 +26,7 @@ pub struct WorldConfig {
     #[schema(minimum = 1e-5, maximum = 1.0, default = 0.016)]
     pub dt: f64,
     /// Echoed; Rapier's own integrator runs whatever is asked for.
+    #[serde(deserialize_with = "word")]
     pub integrator: Integrator,
 }
 

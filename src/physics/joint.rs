@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::{
     body::BodyKind,
     fault::Faults,
-    vector::{Vec3, canonical, present},
+    vector::{Vec3, canonical, present, word},
 };
 use crate::id::{BodyId, JointId};
 
@@ -42,6 +42,7 @@ pub struct JointSpec {
     /// Its name, unique in the simulation.
     pub id: JointId,
     /// What it leaves free.
+    #[serde(deserialize_with = "word")]
     pub joint_type: JointKind,
     /// The first body.
     pub body_a: BodyId,

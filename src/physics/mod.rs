@@ -29,7 +29,7 @@ pub use limits::{MAX_CONTACT_EVENTS, WorldLimits};
 pub use shape::ShapeKind;
 pub use snapshot::{Snapshot, SnapshotError};
 pub use trajectory::{ContactEvent, ContactEventType, Frame, Trajectory};
-pub(crate) use vector::present;
 pub use vector::{Quat, Vec3};
+pub(crate) use vector::{present, present_word, word};
 pub use view::{BodyStateView, BodyView, StateView, View};
 pub use world::{Run, World};

@@ -3,7 +3,10 @@
 use std::fmt;
 
 use rapier3d::math::{Rotation, Vector};
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, IntoDeserializer},
+};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -160,6 +163,25 @@ where
     T: Deserialize<'de>,
 {
     T::deserialize(deserializer).map(Some)
+}
+
+/// Deserialises one of several words. serde would also take `{"word": null}`.
+pub(crate) fn word<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let text = String::deserialize(deserializer)?;
+    T::deserialize(text.into_deserializer())
+}
+
+/// Deserialises one of several words where an optional field is present.
+pub(crate) fn present_word<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    word(deserializer).map(Some)
 }
 
 fn numbers_schema(count: usize, description: &str) -> RefOr<Schema> {

@@ -1,8 +1,10 @@
 //! What ships the service: `fly.toml` and the `Dockerfile`, read by parsers, against the code they ship.
 
-use std::{collections::BTreeSet, fs, path::Path, process::Command};
+use std::{collections::BTreeSet, ffi::OsStr, fs, path::Path, process::Command};
 
+use clap::{Arg, CommandFactory};
 use parse_dockerfile::{Command as Arguments, CopyInstruction, Dockerfile, Instruction, Source};
+use rapier_physics_service::Config;
 use toml::{Table, Value};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -170,14 +172,15 @@ fn fly_knows_every_key_in_its_file() {
 
 #[test]
 fn every_setting_in_fly_toml_is_one_the_service_reads() {
-    let config = read("src/config.rs");
+    let service = Config::command();
+    let settings: Vec<_> = service.get_arguments().filter_map(Arg::get_env).collect();
     let fly = toml("fly.toml");
 
     for (name, value) in at(&fly, "env").as_table().unwrap() {
         assert!(value.is_str(), "{name}: Fly takes strings only");
         assert!(
-            config.contains(name.as_str()),
-            "{name} is not in src/config.rs"
+            settings.contains(&OsStr::new(name)),
+            "{name} is no setting of the service"
         );
     }
 }

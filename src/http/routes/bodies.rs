@@ -62,11 +62,11 @@ pub(crate) struct BodyList<'a> {
         ]))),
     )),
     responses(
-        (status = 201, description = "Added", body = BodiesAdded),
+        (status = 201, description = "Added", body = BodiesAdded, example = json!({"body_id": "ball"})),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn add(
+pub(crate) async fn add_bodies(
     Simulation(simulation): Simulation,
     Keyed { body, key }: Keyed<OneOrMany<BodySpec>>,
 ) -> Result<Observed, Problem> {
@@ -88,11 +88,11 @@ pub(crate) async fn add(
     tag = "bodies",
     params(("sim_id" = String, Path, description = "The simulation")),
     responses(
-        (status = 200, description = "In the order they were added", body = BodyList),
+        (status = 200, description = "In the order they were added", body = BodyList, example = json!({"bodies": [{"id": "ball", "kind": "dynamic", "shape": "sphere", "radius": 0.5, "mass": 1.0, "position": [0.0, 0.5, 0.0], "orientation": [0.0, 0.0, 0.0, 1.0], "velocity": [0.0, 0.0, 0.0], "angular_velocity": [0.0, 0.0, 0.0], "restitution": 0.3, "friction": 0.5, "is_sensor": false, "linear_damping": 0.0, "angular_damping": 0.0, "can_sleep": true, "drag_axis_ratios": [1.0, 1.0, 1.0], "fluid_density": 1.225, "sleeping": false, "contacts": ["floor"]}]})),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn list(Simulation(simulation): Simulation) -> Result<Observed, Problem> {
+pub(crate) async fn list_bodies(Simulation(simulation): Simulation) -> Result<Observed, Problem> {
     Ok(Observed::ok(simulation.bodies().await?))
 }
 
@@ -106,11 +106,11 @@ pub(crate) async fn list(Simulation(simulation): Simulation) -> Result<Observed,
         ("body_id" = String, Path, description = "The body"),
     ),
     responses(
-        (status = 200, description = "The body", body = BodyView),
+        (status = 200, description = "The body", body = BodyView, example = json!({"id": "ball", "kind": "dynamic", "shape": "sphere", "radius": 0.5, "mass": 1.0, "position": [0.0, 0.5, 0.0], "orientation": [0.0, 0.0, 0.0, 1.0], "velocity": [0.0, 0.0, 0.0], "angular_velocity": [0.0, 0.0, 0.0], "restitution": 0.3, "friction": 0.5, "is_sensor": false, "linear_damping": 0.0, "angular_damping": 0.0, "can_sleep": true, "drag_axis_ratios": [1.0, 1.0, 1.0], "fluid_density": 1.225, "sleeping": false, "contacts": ["floor"]})),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn show(
+pub(crate) async fn show_body(
     Simulation(simulation): Simulation,
     BodyName(body_id): BodyName,
 ) -> Result<Observed, Problem> {
@@ -128,11 +128,11 @@ pub(crate) async fn show(
     ),
     request_body(content = BodyPatch, example = json!({"position": [0.0, 3.0, 0.0], "velocity": [0.0, 0.0, 0.0]})),
     responses(
-        (status = 200, description = "The body as it is now", body = BodyView),
+        (status = 200, description = "The body as it is now", body = BodyView, example = json!({"id": "ball", "kind": "dynamic", "shape": "sphere", "radius": 0.5, "mass": 1.0, "position": [0.0, 0.5, 0.0], "orientation": [0.0, 0.0, 0.0, 1.0], "velocity": [0.0, 0.0, 0.0], "angular_velocity": [0.0, 0.0, 0.0], "restitution": 0.3, "friction": 0.5, "is_sensor": false, "linear_damping": 0.0, "angular_damping": 0.0, "can_sleep": true, "drag_axis_ratios": [1.0, 1.0, 1.0], "fluid_density": 1.225, "sleeping": false, "contacts": ["floor"]})),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn patch(
+pub(crate) async fn patch_body(
     Simulation(simulation): Simulation,
     BodyName(body_id): BodyName,
     Json(patch): Json<Box<BodyPatch>>,
@@ -155,7 +155,7 @@ pub(crate) async fn patch(
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn remove(
+pub(crate) async fn remove_body(
     Simulation(simulation): Simulation,
     BodyName(body_id): BodyName,
 ) -> Result<Observed, Problem> {

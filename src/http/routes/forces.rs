@@ -56,7 +56,7 @@ pub(crate) struct ForceRequest {
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn impulse(
+pub(crate) async fn apply_impulse(
     Simulation(simulation): Simulation,
     BodyName(body_id): BodyName,
     Keyed { body, key }: Keyed<ImpulseRequest>,

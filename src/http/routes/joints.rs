@@ -62,11 +62,11 @@ pub(crate) struct JointList {
         ]))),
     )),
     responses(
-        (status = 201, description = "Added", body = JointsAdded),
+        (status = 201, description = "Added", body = JointsAdded, example = json!({"joint_id": "hinge"})),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn add(
+pub(crate) async fn add_joints(
     Simulation(simulation): Simulation,
     Keyed { body, key }: Keyed<OneOrMany<JointSpec>>,
 ) -> Result<Observed, Problem> {
@@ -88,11 +88,11 @@ pub(crate) async fn add(
     tag = "joints",
     params(("sim_id" = String, Path, description = "The simulation")),
     responses(
-        (status = 200, description = "In the order they were added", body = JointList),
+        (status = 200, description = "In the order they were added", body = JointList, example = json!({"joints": [{"id": "hinge", "joint_type": "revolute", "body_a": "frame", "body_b": "door", "anchor_a": [0.5, 0.0, 0.0], "anchor_b": [-0.5, 0.0, 0.0], "axis": [0.0, 1.0, 0.0], "limits": [-1.5, 1.5], "collide": false}]})),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn list(Simulation(simulation): Simulation) -> Result<Observed, Problem> {
+pub(crate) async fn list_joints(Simulation(simulation): Simulation) -> Result<Observed, Problem> {
     Ok(Observed::ok(simulation.joints().await?))
 }
 
@@ -106,11 +106,11 @@ pub(crate) async fn list(Simulation(simulation): Simulation) -> Result<Observed,
         ("joint_id" = String, Path, description = "The joint"),
     ),
     responses(
-        (status = 200, description = "The joint", body = JointSpec),
+        (status = 200, description = "The joint", body = JointSpec, example = json!({"id": "hinge", "joint_type": "revolute", "body_a": "frame", "body_b": "door", "anchor_a": [0.5, 0.0, 0.0], "anchor_b": [-0.5, 0.0, 0.0], "axis": [0.0, 1.0, 0.0], "limits": [-1.5, 1.5], "collide": false})),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn show(
+pub(crate) async fn show_joint(
     Simulation(simulation): Simulation,
     JointName(joint_id): JointName,
 ) -> Result<Observed, Problem> {
@@ -128,11 +128,11 @@ pub(crate) async fn show(
     ),
     request_body(content = JointPatch, example = json!({"limits": [-0.5, 0.5]})),
     responses(
-        (status = 200, description = "The joint as it is now", body = JointSpec),
+        (status = 200, description = "The joint as it is now", body = JointSpec, example = json!({"id": "hinge", "joint_type": "revolute", "body_a": "frame", "body_b": "door", "anchor_a": [0.5, 0.0, 0.0], "anchor_b": [-0.5, 0.0, 0.0], "axis": [0.0, 1.0, 0.0], "limits": [-1.5, 1.5], "collide": false})),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn patch(
+pub(crate) async fn patch_joint(
     Simulation(simulation): Simulation,
     JointName(joint_id): JointName,
     Json(patch): Json<JointPatch>,
@@ -155,7 +155,7 @@ pub(crate) async fn patch(
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn remove(
+pub(crate) async fn remove_joint(
     Simulation(simulation): Simulation,
     JointName(joint_id): JointName,
 ) -> Result<Observed, Problem> {

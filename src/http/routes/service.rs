@@ -55,9 +55,9 @@ pub(crate) struct Components {
     get,
     path = "/health",
     tag = "service",
-    responses((status = 200, description = "It lives", body = Health)),
+    responses((status = 200, description = "It lives", body = Health, example = json!({"status": "healthy", "service": "rapier-physics-service", "version": "0.1.0", "instance": "e286de6c", "storage": "memory", "simulations": 3, "uptime_seconds": 120}))),
 )]
-pub(crate) async fn health(State(state): State<AppState>) -> Response {
+pub(crate) async fn show_health(State(state): State<AppState>) -> Response {
     let services = state.simulations.services();
     let health = Health {
         status: "healthy",
@@ -77,11 +77,11 @@ pub(crate) async fn health(State(state): State<AppState>) -> Response {
     path = "/ready",
     tag = "service",
     responses(
-        (status = 200, description = "It does", body = Readiness),
-        (status = 503, description = "It does not", body = Readiness),
+        (status = 200, description = "It does", body = Readiness, example = json!({"ready": true, "draining": false, "components": {"physics": "ok"}})),
+        (status = 503, description = "It does not", body = Readiness, example = json!({"ready": false, "draining": true, "components": {"physics": "ok"}})),
     ),
 )]
-pub(crate) async fn ready(State(state): State<AppState>) -> Response {
+pub(crate) async fn show_readiness(State(state): State<AppState>) -> Response {
     let draining = state.simulations.is_draining();
     let readiness = Readiness {
         ready: !draining,
@@ -103,7 +103,7 @@ pub(crate) async fn ready(State(state): State<AppState>) -> Response {
     tag = "service",
     responses((status = 200, description = "An OpenAPI 3.1 document", body = Object)),
 )]
-pub(crate) async fn openapi(State(state): State<AppState>) -> Response {
+pub(crate) async fn show_openapi(State(state): State<AppState>) -> Response {
     let json = [(header::CONTENT_TYPE, "application/json")];
     (json, state.openapi).into_response()
 }
@@ -119,7 +119,7 @@ pub(crate) async fn openapi(State(state): State<AppState>) -> Response {
         (status = 404, description = "No such code", body = crate::http::problem::ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn problem(Path(code): Path<String>) -> Result<String, Problem> {
+pub(crate) async fn explain_problem(Path(code): Path<String>) -> Result<String, Problem> {
     let known = ProblemCode::ALL.iter().map(|known| known.describe());
     for (name, title, status) in known {
         if name == code {

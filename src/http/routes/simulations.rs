@@ -23,7 +23,7 @@ use crate::{
     id::{ID_RULE, SimulationId},
     physics::{
         BodySpec, Command, Dimensions, Fault, Faults, Integrator, JointSpec, StateView, Vec3,
-        WorldConfig, WorldPatch, present,
+        WorldConfig, WorldPatch, present, present_word, word,
     },
     simulations::{Labels, ListKey, NewSimulation, SimulationHandle, SimulationRecord},
 };
@@ -54,7 +54,7 @@ pub(crate) struct CreateRequest {
     #[schema(minimum = 1e-5, maximum = 1.0, default = 0.016)]
     dt: f64,
     /// Echoed; Rapier's own integrator runs whatever is asked for.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "word")]
     integrator: Integrator,
     /// Its name; a random one unless given.
     #[serde(default, deserialize_with = "present")]
@@ -69,7 +69,7 @@ pub(crate) struct CreateRequest {
     #[schema(value_type = std::collections::HashMap<String, String>)]
     labels: Unique<String>,
     /// What it should survive; this instance keeps simulations in memory whatever is asked for.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present_word")]
     #[schema(nullable = false)]
     #[expect(
         dead_code,
@@ -154,11 +154,11 @@ pub(crate) struct KeepaliveResponse {
         }))),
     )),
     responses(
-        (status = 201, description = "Created", body = SimulationRecord),
+        (status = 201, description = "Created", body = SimulationRecord, example = json!({"sim_id": "demo", "config": {"gravity": [0.0, -9.81, 0.0], "dimensions": 3, "dt": 0.016, "integrator": "verlet"}, "owner": "e286de6c", "durability": "memory", "registered": true, "status": "active", "step": 100, "time": 1.6, "bodies": 2, "joints": 0, "labels": {"course": "mechanics"}, "ttl_seconds": 3600, "created_at": "2026-01-01T12:00:00Z", "expires_at": "2026-01-01T13:00:00Z"})),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn create(
+pub(crate) async fn create_simulation(
     State(state): State<AppState>,
     Keyed { body, key }: Keyed<CreateRequest>,
 ) -> Result<Observed, Problem> {
@@ -179,11 +179,11 @@ pub(crate) async fn create(
         ("label" = Option<String>, Query, description = "Only those with this label, `name=value`; may be repeated"),
     ),
     responses(
-        (status = 200, description = "A page", body = ListResponse),
+        (status = 200, description = "A page", body = ListResponse, example = json!({"simulations": [{"sim_id": "demo", "config": {"gravity": [0.0, -9.81, 0.0], "dimensions": 3, "dt": 0.016, "integrator": "verlet"}, "owner": "e286de6c", "durability": "memory", "registered": true, "status": "active", "step": 100, "time": 1.6, "bodies": 2, "joints": 0, "labels": {"course": "mechanics"}, "ttl_seconds": 3600, "created_at": "2026-01-01T12:00:00Z", "expires_at": "2026-01-01T13:00:00Z"}], "next_cursor": null})),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn list(
+pub(crate) async fn list_simulations(
     State(state): State<AppState>,
     RawQuery(query): RawQuery,
 ) -> Result<axum::Json<ListResponse>, Problem> {
@@ -210,11 +210,13 @@ pub(crate) async fn list(
     tag = "simulations",
     params(("sim_id" = String, Path, description = "The simulation")),
     responses(
-        (status = 200, description = "The simulation without its bodies", body = SimulationRecord),
+        (status = 200, description = "The simulation without its bodies", body = SimulationRecord, example = json!({"sim_id": "demo", "config": {"gravity": [0.0, -9.81, 0.0], "dimensions": 3, "dt": 0.016, "integrator": "verlet"}, "owner": "e286de6c", "durability": "memory", "registered": true, "status": "active", "step": 100, "time": 1.6, "bodies": 2, "joints": 0, "labels": {"course": "mechanics"}, "ttl_seconds": 3600, "created_at": "2026-01-01T12:00:00Z", "expires_at": "2026-01-01T13:00:00Z"})),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn show(Simulation(simulation): Simulation) -> axum::Json<SimulationRecord> {
+pub(crate) async fn show_simulation(
+    Simulation(simulation): Simulation,
+) -> axum::Json<SimulationRecord> {
     axum::Json(simulation.record())
 }
 
@@ -226,11 +228,11 @@ pub(crate) async fn show(Simulation(simulation): Simulation) -> axum::Json<Simul
     params(("sim_id" = String, Path, description = "The simulation")),
     request_body(content = PatchRequest, example = json!({"gravity": [0.0, -1.62, 0.0], "ttl_seconds": 7200, "labels": {"where": "moon"}})),
     responses(
-        (status = 200, description = "The simulation as it is now", body = SimulationRecord),
+        (status = 200, description = "The simulation as it is now", body = SimulationRecord, example = json!({"sim_id": "demo", "config": {"gravity": [0.0, -9.81, 0.0], "dimensions": 3, "dt": 0.016, "integrator": "verlet"}, "owner": "e286de6c", "durability": "memory", "registered": true, "status": "active", "step": 100, "time": 1.6, "bodies": 2, "joints": 0, "labels": {"course": "mechanics"}, "ttl_seconds": 3600, "created_at": "2026-01-01T12:00:00Z", "expires_at": "2026-01-01T13:00:00Z"})),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn patch(
+pub(crate) async fn patch_simulation(
     State(state): State<AppState>,
     Simulation(simulation): Simulation,
     Json(request): Json<PatchRequest>,
@@ -262,7 +264,7 @@ pub(crate) async fn patch(
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn destroy(
+pub(crate) async fn destroy_simulation(
     State(state): State<AppState>,
     Simulation(simulation): Simulation,
 ) -> Result<StatusCode, Problem> {
@@ -277,11 +279,11 @@ pub(crate) async fn destroy(
     tag = "simulations",
     params(("sim_id" = String, Path, description = "The simulation")),
     responses(
-        (status = 200, description = "The state", body = StateView),
+        (status = 200, description = "The state", body = StateView, example = json!({"sim_id": "demo", "time": 1.6, "step": 100, "bodies": [{"id": "ball", "position": [0.0, 0.5, 0.0], "orientation": [0.0, 0.0, 0.0, 1.0], "velocity": [0.0, 0.0, 0.0], "angular_velocity": [0.0, 0.0, 0.0], "contacts": ["floor"]}]})),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn state(Simulation(simulation): Simulation) -> Result<Observed, Problem> {
+pub(crate) async fn show_state(Simulation(simulation): Simulation) -> Result<Observed, Problem> {
     Ok(Observed::ok(simulation.state().await?))
 }
 
@@ -292,11 +294,11 @@ pub(crate) async fn state(Simulation(simulation): Simulation) -> Result<Observed
     tag = "simulations",
     params(("sim_id" = String, Path, description = "The simulation")),
     responses(
-        (status = 200, description = "Until when it lives now", body = KeepaliveResponse),
+        (status = 200, description = "Until when it lives now", body = KeepaliveResponse, example = json!({"sim_id": "demo", "expires_at": "2026-01-01T13:00:00Z"})),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn keepalive(Simulation(simulation): Simulation) -> Response {
+pub(crate) async fn keep_alive(Simulation(simulation): Simulation) -> Response {
     let record = simulation.record();
     axum::Json(KeepaliveResponse {
         sim_id: record.sim_id.to_string(),

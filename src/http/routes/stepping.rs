@@ -50,7 +50,7 @@ pub(crate) struct TrajectoryRequest {
     params(("sim_id" = String, Path, description = "The simulation")),
     request_body(content = StepRequest, example = json!({"steps": 60, "dt": 0.016})),
     responses(
-        (status = 200, description = "The state after the last step", body = StateView),
+        (status = 200, description = "The state after the last step", body = StateView, example = json!({"sim_id": "demo", "time": 1.6, "step": 100, "bodies": [{"id": "ball", "position": [0.0, 0.5, 0.0], "orientation": [0.0, 0.0, 0.0, 1.0], "velocity": [0.0, 0.0, 0.0], "angular_velocity": [0.0, 0.0, 0.0], "contacts": ["floor"]}]})),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
@@ -77,11 +77,17 @@ pub(crate) async fn step(
     ),
     request_body(content = TrajectoryRequest, example = json!({"steps": 100, "dt": 0.01, "every": 2})),
     responses(
-        (status = 200, description = "The recording", body = Trajectory),
+        (status = 200, description = "The recording", body = Trajectory, example = json!({
+            "body_id": "ball",
+            "frames": [{"time": 0.0, "position": [0.0, 0.6, 0.0], "orientation": [0.0, 0.0, 0.0, 1.0], "velocity": [0.0, -4.0, 0.0], "angular_velocity": [0.0, 0.0, 0.0]}],
+            "total_time": 0.02,
+            "num_frames": 1,
+            "contact_events": [{"time": 0.01, "body_a": "ball", "body_b": "floor", "contact_point": [0.0, 0.0, 0.0], "normal": [0.0, -1.0, 0.0], "impulse_magnitude": 6.2, "relative_velocity": [0.0, -4.1, 0.0], "event_type": "started"}],
+        })),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn trajectory(
+pub(crate) async fn record_trajectory(
     Simulation(simulation): Simulation,
     BodyName(body_id): BodyName,
     Keyed { body, key }: Keyed<TrajectoryRequest>,

@@ -44,12 +44,18 @@ pub(crate) async fn busy_world(client: &Client, boxes: usize, mut request: Value
 
 /// How many steps keep this world busy for about this long, and at which step they end.
 ///
-/// Measured by stepping it, as machines and their load differ.
+/// Measured by stepping it, as machines differ; the fastest try counts, as they are busy with
+/// other things at times.
 pub(crate) async fn steps_lasting(client: &Client, sim: &str, duration: Duration) -> (u32, u32) {
     const PROBE: u32 = 20;
-    let asked = Instant::now();
-    let now = client.step(sim, PROBE).await.expect_status(200).json()["step"].as_u64();
-    let each = asked.elapsed() / PROBE;
+    let mut each = Duration::MAX;
+    let mut now = None;
+    for _ in 0..6 {
+        let asked = Instant::now();
+        let state = client.step(sim, PROBE).await.expect_status(200);
+        each = each.min(asked.elapsed() / PROBE);
+        now = state.json()["step"].as_u64();
+    }
     let steps = duration.as_nanos() / each.as_nanos().max(1);
     let steps = u32::try_from(steps).unwrap_or(MAX_STEPS).min(MAX_STEPS);
     let now = now.and_then(|now| u32::try_from(now).ok());
