@@ -3,7 +3,7 @@
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -91,13 +91,14 @@ impl App {
 /// IPv6.
 pub fn bind(config: &Config) -> io::Result<TcpListener> {
     let address = SocketAddr::new(config.host, config.port);
-    match listen(address) {
+    let bound = match listen(address) {
         Err(_) if config.host.is_ipv6() && config.host.is_unspecified() => listen(SocketAddr::new(
             IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             config.port,
         )),
         bound => bound,
-    }
+    };
+    bound.map_err(|error| io::Error::new(error.kind(), format!("{address} is not free: {error}")))
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
@@ -128,5 +129,6 @@ fn services(config: &Config, clock: Clock) -> io::Result<Services> {
         request_timeout: Duration::from_millis(config.request_timeout_ms),
         default_ttl: Duration::from_secs(config.storage_ttl_seconds),
         freeze_after: Duration::from_secs(config.freeze_after_seconds),
+        is_draining: AtomicBool::new(false),
     })
 }

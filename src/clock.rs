@@ -1,8 +1,24 @@
 //! Moments for reckoning, and the one place that reads the wall clock, for showing.
 
-use std::time::{Duration, Instant};
+use std::{
+    num::NonZero,
+    time::{Duration, Instant},
+};
 
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::{
+    OffsetDateTime,
+    format_description::well_known::{
+        Iso8601,
+        iso8601::{Config, EncodedConfig, TimePrecision},
+    },
+};
+
+/// Seconds with three decimals, always: such times can be compared as texts.
+const MILLISECONDS: EncodedConfig = Config::DEFAULT
+    .set_time_precision(TimePrecision::Second {
+        decimal_digits: NonZero::new(3),
+    })
+    .encode();
 
 /// A moment of this process's life. Moments of two processes are never compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,8 +68,7 @@ impl Clock {
     /// The moment in RFC 3339, UTC, to the millisecond.
     pub fn rfc3339(&self, moment: Moment) -> String {
         let wall = self.started_at + Duration::from_micros(moment.0);
-        let wall = wall.truncate_to_millisecond();
-        wall.format(&Rfc3339)
+        wall.format(&Iso8601::<MILLISECONDS>)
             .expect("years are within four digits as long as TTLs are limited")
     }
 }

@@ -88,10 +88,23 @@ fn step(world: &mut PhysicsWorld, steps: u32) {
     }
 }
 
+/// The parameters the service computes with; the measurement compares positions to see that they are.
+fn parameters() -> IntegrationParameters {
+    let mut parameters = IntegrationParameters {
+        dt: DT,
+        normalized_prediction_distance: 0.005,
+        normalized_allowed_linear_error: 1e-4,
+        normalized_contact_recycle_distance: 0.0048,
+        ..IntegrationParameters::default()
+    };
+    parameters.static_contact_softness.natural_frequency = 120.0;
+    parameters
+}
+
 /// The scene as the service builds it: mass 1 kg with inertia from the shape.
 fn build(scene: &Scene) -> PhysicsWorld {
     let mut world = PhysicsWorld::new();
-    world.integration_parameters.dt = DT;
+    world.integration_parameters = parameters();
     for body in &scene.bodies {
         let (body, collider) = match *body {
             Body::Plane => (

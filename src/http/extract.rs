@@ -26,6 +26,10 @@ use crate::{
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 /// Bodies of more bytes than this are parsed on the compute pool.
 const MAX_PARSED_IN_PLACE: usize = 64 * 1024;
+/// How much of a body that is refused is taken in all the same, in bytes.
+const MAX_DISCARDED: usize = 16 << 20;
+/// For how long.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 /// The longest idempotency key, in bytes.
 const MAX_KEY_LENGTH: usize = 128;
 
@@ -202,13 +206,20 @@ async fn read(headers: &HeaderMap, body: Body, state: &AppState) -> Result<Bytes
     };
     let announced = headers.get(header::CONTENT_LENGTH);
     let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let mut body = body;
     if let Some(length) = announced.filter(|length| *length > maximum as u64) {
+        if !headers.contains_key(header::EXPECT) {
+            discard(&mut body).await;
+        }
         return Err(too_large(usize::try_from(length).unwrap_or(usize::MAX)));
     }
-    let whole = Limited::new(body, maximum).collect();
+    let whole = Limited::new(&mut body, maximum).collect();
     match tokio::time::timeout(BODY_TIMEOUT, whole).await {
         Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(maximum + 1)),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            discard(&mut body).await;
+            Err(too_large(maximum + 1))
+        }
         Ok(Err(_)) => Err(Problem::new(
             ProblemCode::MalformedRequest,
             "the body ended before it was complete",
@@ -218,6 +229,21 @@ async fn read(headers: &HeaderMap, body: Body, state: &AppState) -> Result<Bytes
             format!("the body did not come within {} s", BODY_TIMEOUT.as_secs()),
         )),
     }
+}
+
+/// Takes in some of a body that is refused: a client that is still writing would otherwise meet a
+/// closed connection instead of the answer.
+async fn discard(body: &mut Body) {
+    let mut left = MAX_DISCARDED;
+    let drain = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(DISCARD_TIMEOUT, drain).await;
 }
 
 async fn parse_where_it_fits<T>(bytes: Bytes, state: &AppState) -> Result<T, Problem>

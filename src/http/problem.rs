@@ -58,7 +58,7 @@ pub(crate) struct Problem {
     code: ProblemCode,
     detail: String,
     errors: Vec<Fault>,
-    limit: Option<Limit>,
+    limit: Option<Box<Limit>>,
     sim_id: Option<SimulationId>,
     seq: Option<u64>,
     retry_after: Option<Duration>,
@@ -370,9 +370,9 @@ impl Problem {
             sim_id: sim_id.or(circumstances.sim_id),
             request_id: circumstances.request_id,
             errors: &self.errors,
-            limit: self.limit.map(|limit| limit.name),
-            maximum: self.limit.map(|limit| limit.maximum),
-            used: self.limit.map(|limit| limit.used),
+            limit: self.limit.as_ref().map(|limit| limit.name),
+            maximum: self.limit.as_ref().map(|limit| limit.maximum),
+            used: self.limit.as_ref().map(|limit| limit.used),
             seq: self.seq,
             retryable: status.is_server_error().then(|| self.retry_after.is_some()),
             outcome: (self.code == ProblemCode::OutcomeUnknown).then_some("unknown"),
@@ -388,11 +388,11 @@ impl Problem {
     ) -> Self {
         let detail = format!("{name} is {maximum}, this would make {used}");
         Self {
-            limit: Some(Limit {
+            limit: Some(Box::new(Limit {
                 name,
                 maximum,
                 used,
-            }),
+            })),
             ..Self::new(code, detail)
         }
     }

@@ -11,7 +11,7 @@ use super::{
     config::Dimensions,
     fault::{Faults, MASSES, MAX_DISTANCE, MAX_SPEED},
     shape::{self, ShapeKind},
-    vector::{Quat, Vec3, canonical, present, present_word, word},
+    vector::{Quat, Vec3, number, present, present_number, present_numbers, present_word, word},
 };
 use crate::id::BodyId;
 
@@ -47,7 +47,7 @@ pub struct BodySpec {
     /// The size of the shape, m; see the shapes.
     #[serde(
         default,
-        deserialize_with = "present",
+        deserialize_with = "present_numbers",
         skip_serializing_if = "Option::is_none"
     )]
     #[schema(nullable = false, max_items = 3)]
@@ -63,7 +63,7 @@ pub struct BodySpec {
     /// Half the height of a cylinder or of the straight part of a capsule, m.
     #[serde(
         default,
-        deserialize_with = "present",
+        deserialize_with = "present_number",
         skip_serializing_if = "Option::is_none"
     )]
     #[schema(nullable = false, minimum = 1e-4, maximum = 1e5)]
@@ -71,7 +71,7 @@ pub struct BodySpec {
     /// The radius of a sphere, capsule or cylinder, m.
     #[serde(
         default,
-        deserialize_with = "present",
+        deserialize_with = "present_number",
         skip_serializing_if = "Option::is_none"
     )]
     #[schema(nullable = false, minimum = 1e-4, maximum = 1e5)]
@@ -87,13 +87,13 @@ pub struct BodySpec {
     /// How far a plane lies from `position` along its normal, m; 0 unless given.
     #[serde(
         default,
-        deserialize_with = "present",
+        deserialize_with = "present_number",
         skip_serializing_if = "Option::is_none"
     )]
     #[schema(nullable = false, minimum = -1e6, maximum = 1e6)]
     pub offset: Option<f32>,
     /// kg; the inertia follows from the shape at uniform density.
-    #[serde(default = "one")]
+    #[serde(default = "one", deserialize_with = "number")]
     #[schema(minimum = 1e-6, maximum = 1e9, default = 1.0)]
     pub mass: f32,
     /// m, at most 1e6 from the origin.
@@ -109,22 +109,22 @@ pub struct BodySpec {
     #[serde(rename = "angular_velocity", alias = "angvel", default)]
     pub angvel: Vec3,
     /// Bounciness; a pair takes the average of its two.
-    #[serde(default = "default_restitution")]
+    #[serde(default = "default_restitution", deserialize_with = "number")]
     #[schema(minimum = 0.0, maximum = 1.0, default = 0.3)]
     pub restitution: f32,
     /// Coulomb friction; a pair takes the average of its two.
-    #[serde(default = "default_friction")]
+    #[serde(default = "default_friction", deserialize_with = "number")]
     #[schema(minimum = 0.0, default = 0.5)]
     pub friction: f32,
     /// Reports what it overlaps and pushes nothing.
     #[serde(default)]
     pub is_sensor: bool,
     /// 1/s.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "number")]
     #[schema(minimum = 0.0, default = 0.0)]
     pub linear_damping: f32,
     /// 1/s.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "number")]
     #[schema(minimum = 0.0, default = 0.0)]
     pub angular_damping: f32,
     /// Whether it may fall asleep at rest.
@@ -134,7 +134,7 @@ pub struct BodySpec {
     /// Cd; with `drag_area` it turns drag on: F = ½ρ·Cd·A·v².
     #[serde(
         default,
-        deserialize_with = "present",
+        deserialize_with = "present_number",
         skip_serializing_if = "Option::is_none"
     )]
     #[schema(nullable = false, minimum = 0.0)]
@@ -142,7 +142,7 @@ pub struct BodySpec {
     /// m².
     #[serde(
         default,
-        deserialize_with = "present",
+        deserialize_with = "present_number",
         skip_serializing_if = "Option::is_none"
     )]
     #[schema(nullable = false, minimum = 0.0)]
@@ -151,7 +151,7 @@ pub struct BodySpec {
     #[serde(default = "ones")]
     pub drag_axis_ratios: Vec3,
     /// kg/m³; air unless given.
-    #[serde(default = "air")]
+    #[serde(default = "air", deserialize_with = "number")]
     #[schema(minimum = 0.0, default = 1.225)]
     pub fluid_density: f32,
 }
@@ -211,7 +211,7 @@ pub struct BodyPatch {
     /// kg.
     #[serde(
         default,
-        deserialize_with = "present",
+        deserialize_with = "present_number",
         skip_serializing_if = "Option::is_none"
     )]
     #[schema(nullable = false, minimum = 1e-6, maximum = 1e9)]
@@ -219,7 +219,7 @@ pub struct BodyPatch {
     /// Bounciness.
     #[serde(
         default,
-        deserialize_with = "present",
+        deserialize_with = "present_number",
         skip_serializing_if = "Option::is_none"
     )]
     #[schema(nullable = false, minimum = 0.0, maximum = 1.0)]
@@ -227,7 +227,7 @@ pub struct BodyPatch {
     /// Coulomb friction.
     #[serde(
         default,
-        deserialize_with = "present",
+        deserialize_with = "present_number",
         skip_serializing_if = "Option::is_none"
     )]
     #[schema(nullable = false, minimum = 0.0)]
@@ -243,7 +243,7 @@ pub struct BodyPatch {
     /// 1/s.
     #[serde(
         default,
-        deserialize_with = "present",
+        deserialize_with = "present_number",
         skip_serializing_if = "Option::is_none"
     )]
     #[schema(nullable = false, minimum = 0.0)]
@@ -251,7 +251,7 @@ pub struct BodyPatch {
     /// 1/s.
     #[serde(
         default,
-        deserialize_with = "present",
+        deserialize_with = "present_number",
         skip_serializing_if = "Option::is_none"
     )]
     #[schema(nullable = false, minimum = 0.0)]
@@ -267,7 +267,7 @@ pub struct BodyPatch {
     /// Cd.
     #[serde(
         default,
-        deserialize_with = "present",
+        deserialize_with = "present_number",
         skip_serializing_if = "Option::is_none"
     )]
     #[schema(nullable = false, minimum = 0.0)]
@@ -275,7 +275,7 @@ pub struct BodyPatch {
     /// m².
     #[serde(
         default,
-        deserialize_with = "present",
+        deserialize_with = "present_number",
         skip_serializing_if = "Option::is_none"
     )]
     #[schema(nullable = false, minimum = 0.0)]
@@ -291,7 +291,7 @@ pub struct BodyPatch {
     /// kg/m³.
     #[serde(
         default,
-        deserialize_with = "present",
+        deserialize_with = "present_number",
         skip_serializing_if = "Option::is_none"
     )]
     #[schema(nullable = false, minimum = 0.0)]
@@ -352,15 +352,6 @@ impl BodySpec {
         self.linvel = flat(self.linvel, dimensions);
         self.angvel = flat_angular(self.angvel, dimensions);
         self.normal = self.normal.map(Vec3::normalized);
-        self.offset = self.offset.map(canonical);
-        for number in [
-            &mut self.restitution,
-            &mut self.friction,
-            &mut self.linear_damping,
-            &mut self.angular_damping,
-        ] {
-            *number = canonical(*number);
-        }
         self
     }
 

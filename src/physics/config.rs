@@ -18,6 +18,7 @@ const MAX_GRAVITY: f64 = 1e5;
 #[serde(deny_unknown_fields, default)]
 pub struct WorldConfig {
     /// m/s².
+    #[schema(default = json!([0.0, -9.81, 0.0]))]
     pub gravity: Vec3,
     /// 2 locks the translation in z and the rotation about x and y.
     #[schema(value_type = u8, minimum = 2, maximum = 3, default = 3)]

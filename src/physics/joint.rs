@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::{
     body::BodyKind,
     fault::Faults,
-    vector::{Vec3, canonical, present, word},
+    vector::{Vec3, present, present_numbers, word},
 };
 use crate::id::{BodyId, JointId};
 
@@ -62,7 +62,7 @@ pub struct JointSpec {
     /// prismatic joint (m).
     #[serde(
         default,
-        deserialize_with = "present",
+        deserialize_with = "present_numbers",
         skip_serializing_if = "Option::is_none"
     )]
     #[schema(nullable = false, value_type = Option<[f32]>, min_items = 2, max_items = 2)]
@@ -79,7 +79,7 @@ pub struct JointPatch {
     /// `[min, max]`, rad or m.
     #[serde(
         default,
-        deserialize_with = "present",
+        deserialize_with = "present_numbers",
         skip_serializing_if = "Option::is_none"
     )]
     #[schema(nullable = false, value_type = Option<[f32]>, min_items = 2, max_items = 2)]
@@ -148,9 +148,6 @@ impl JointSpec {
     #[must_use]
     pub fn normalized(mut self) -> Self {
         self.axis = self.axis.normalized();
-        for limit in self.limits.iter_mut().flatten() {
-            *limit = canonical(*limit);
-        }
         self
     }
 

@@ -137,9 +137,9 @@ impl<'de, const N: usize> de::Visitor<'de> for Numbers<N> {
     fn visit_seq<A: de::SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
         let mut numbers = [0.0; N];
         let mut count = 0;
-        while let Some(number) = sequence.next_element::<f32>()? {
+        while let Some(Number(number)) = sequence.next_element()? {
             if let Some(slot) = numbers.get_mut(count) {
-                *slot = canonical(number);
+                *slot = number;
             }
             count += 1;
         }
@@ -151,8 +151,47 @@ impl<'de, const N: usize> de::Visitor<'de> for Numbers<N> {
     }
 }
 
-/// Negative zero is written as zero, so that equal values are equal bytes.
-pub(crate) fn canonical(number: f32) -> f32 {
+/// A number as it is taken in. It is read in full and then rounded, so that one that is too great
+/// becomes an infinity, which is found and named together with all other faults; negative zero
+/// becomes zero, so that equal values are equal bytes.
+pub(crate) struct Number(f32);
+
+impl<'de> Deserialize<'de> for Number {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the engine computes in f32"
+    )]
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        f64::deserialize(deserializer).map(|number| Self(canonical(number as f32)))
+    }
+}
+
+/// Deserialises a number.
+pub(crate) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
+    Number::deserialize(deserializer).map(|Number(number)| number)
+}
+
+/// Deserialises a number where an optional field is present.
+pub(crate) fn present_number<'de, D>(deserializer: D) -> Result<Option<f32>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    number(deserializer).map(Some)
+}
+
+/// Deserialises a list of numbers where an optional field is present.
+pub(crate) fn present_numbers<'de, D>(deserializer: D) -> Result<Option<Vec<f32>>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let numbers = Vec::<Number>::deserialize(deserializer)?;
+    Ok(Some(
+        numbers.into_iter().map(|Number(number)| number).collect(),
+    ))
+}
+
+/// Negative zero is written as zero.
+fn canonical(number: f32) -> f32 {
     number + 0.0
 }
 

@@ -59,7 +59,6 @@ pub type ListKey = (u64, SimulationId);
 struct Inner {
     services: Arc<Services>,
     registry: Arc<dyn Registry>,
-    is_draining: AtomicBool,
     /// Simulations that are here or about to be.
     places_taken: AtomicUsize,
     /// The wall time given to the latest simulation: no two get the same.
@@ -89,7 +88,6 @@ impl Simulations {
             inner: Arc::new(Inner {
                 services: Arc::new(services),
                 registry,
-                is_draining: AtomicBool::new(false),
                 places_taken: AtomicUsize::new(0),
                 latest_created: AtomicU64::new(0),
                 entries: RwLock::default(),
@@ -110,7 +108,7 @@ impl Simulations {
         key: Option<IdempotencyKey>,
     ) -> Result<(SimulationId, Reply), SimulationError> {
         let inner = &self.inner;
-        if inner.is_draining.load(Ordering::Acquire) {
+        if self.is_draining() {
             return Err(SimulationError::Draining);
         }
         let id = match (&new.id, &key) {
@@ -221,7 +219,7 @@ impl Simulations {
 
     /// Creates no more simulations.
     pub fn drain(&self) {
-        self.inner.is_draining.store(true, Ordering::Release);
+        self.services().is_draining.store(true, Ordering::Release);
     }
 
     /// Ends all simulations, as the process does.
@@ -234,7 +232,7 @@ impl Simulations {
 
     /// Whether this instance is about to stop.
     pub fn is_draining(&self) -> bool {
-        self.inner.is_draining.load(Ordering::Acquire)
+        self.services().is_draining.load(Ordering::Acquire)
     }
 
     /// Ends a simulation that nobody has used for its TTL; false if somebody has, after all.

@@ -271,8 +271,12 @@ impl SimulationHandle {
         })
     }
 
-    /// The task has ended while a request was on its way.
-    fn gone(&self) -> SimulationError {
+    /// The task has ended while a request was on its way: the simulation is gone, or the process
+    /// is about to be.
+    pub(super) fn gone(&self) -> SimulationError {
+        if self.services.is_draining.load(Ordering::Acquire) {
+            return SimulationError::OutcomeUnknown;
+        }
         SimulationError::NotFound(self.id().clone())
     }
 }

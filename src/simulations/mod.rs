@@ -14,7 +14,7 @@ mod task;
 mod tests;
 mod work;
 
-use std::time::Duration;
+use std::{sync::atomic::AtomicBool, time::Duration};
 
 pub use self::{
     directory::{ListKey, NewSimulation, Simulations},
@@ -47,4 +47,6 @@ pub struct Services {
     pub default_ttl: Duration,
     /// How long an idle world is kept ready.
     pub freeze_after: Duration,
+    /// Whether this instance is about to stop.
+    pub is_draining: AtomicBool,
 }

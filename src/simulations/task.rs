@@ -189,7 +189,7 @@ impl SimulationTask {
                 Err(refused.into())
             }
             // Only a simulation that is destroyed meanwhile leaves something unfinished.
-            Progress::Unfinished(_) => Err(SimulationError::NotFound(self.simulation.id().clone())),
+            Progress::Unfinished(_) => Err(self.simulation.gone()),
             Progress::Failed(fault) => Err(self.undo(fault).await),
         };
         self.answer(client, result);

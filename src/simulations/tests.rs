@@ -29,6 +29,7 @@ fn simulations() -> Simulations {
         request_timeout: Duration::from_secs(60),
         default_ttl: Duration::from_secs(3600),
         freeze_after: Duration::from_secs(3600),
+        is_draining: std::sync::atomic::AtomicBool::new(false),
     };
     let registry = Arc::new(MemoryRegistry::new(clock));
     Simulations::new(services, registry)

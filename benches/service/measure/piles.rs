@@ -22,7 +22,7 @@ const STEPS: u32 = 10;
 /// The boxes have fallen onto each other by then.
 const SETTLE: u32 = 120;
 const METHOD: &str = "64 piles of 92 boxes that may not sleep, step{10} on one keep-alive connection each, closed loop, \
-    every reply the full state; steps/s over those of raw Rapier (same features, scene and dt; as many \
+    every reply the full state; steps/s over those of raw Rapier (same features, scene, dt and parameters; as many \
     threads as cores, worlds in turn, 10 steps at a time); both settled 120 steps first, after which \
     all positions of both are compared";
 

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::{
     http::{
         extract::{BodyName, Json, Keyed, Simulation},
-        json::OneOrMany,
+        json::{Object, OneOrMany},
         observed::Observed,
         problem::{Problem, ProblemBody},
     },
@@ -135,7 +135,7 @@ pub(crate) async fn show_body(
 pub(crate) async fn patch_body(
     Simulation(simulation): Simulation,
     BodyName(body_id): BodyName,
-    Json(patch): Json<Box<BodyPatch>>,
+    Json(Object(patch)): Json<Object<Box<BodyPatch>>>,
 ) -> Result<Observed, Problem> {
     let command = Command::PatchBody(body_id, patch);
     Ok(Observed::ok(simulation.execute(command, None).await?))

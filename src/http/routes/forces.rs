@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use crate::{
     http::{
         extract::{BodyName, Json, Keyed, Simulation},
+        json::Object,
         observed::Observed,
         problem::{Problem, ProblemBody},
     },
@@ -59,7 +60,10 @@ pub(crate) struct ForceRequest {
 pub(crate) async fn apply_impulse(
     Simulation(simulation): Simulation,
     BodyName(body_id): BodyName,
-    Keyed { body, key }: Keyed<ImpulseRequest>,
+    Keyed {
+        body: Object(body),
+        key,
+    }: Keyed<Object<ImpulseRequest>>,
 ) -> Result<Observed, Problem> {
     let impulse = Impulse {
         impulse: body.impulse,
@@ -87,7 +91,7 @@ pub(crate) async fn apply_impulse(
 pub(crate) async fn set_force(
     Simulation(simulation): Simulation,
     BodyName(body_id): BodyName,
-    Json(request): Json<ForceRequest>,
+    Json(Object(request)): Json<Object<ForceRequest>>,
 ) -> Result<Observed, Problem> {
     let force = Force {
         force: request.force,

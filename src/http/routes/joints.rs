@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::{
     http::{
         extract::{JointName, Json, Keyed, Simulation},
-        json::OneOrMany,
+        json::{Object, OneOrMany},
         observed::Observed,
         problem::{Problem, ProblemBody},
     },
@@ -135,7 +135,7 @@ pub(crate) async fn show_joint(
 pub(crate) async fn patch_joint(
     Simulation(simulation): Simulation,
     JointName(joint_id): JointName,
-    Json(patch): Json<JointPatch>,
+    Json(Object(patch)): Json<Object<JointPatch>>,
 ) -> Result<Observed, Problem> {
     let command = Command::PatchJoint(joint_id, patch);
     Ok(Observed::ok(simulation.execute(command, None).await?))

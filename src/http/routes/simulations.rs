@@ -16,6 +16,7 @@ use crate::{
     config::Config,
     http::{
         extract::{Json, Keyed, Simulation},
+        json::{Object, objects},
         observed::Observed,
         problem::{Problem, ProblemBody},
         state::AppState,
@@ -77,10 +78,10 @@ pub(crate) struct CreateRequest {
     )]
     durability: Option<Durability>,
     /// Its first bodies.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "objects")]
     bodies: Vec<BodySpec>,
     /// Its first joints.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "objects")]
     joints: Vec<JointSpec>,
 }
 
@@ -160,7 +161,10 @@ pub(crate) struct KeepaliveResponse {
 )]
 pub(crate) async fn create_simulation(
     State(state): State<AppState>,
-    Keyed { body, key }: Keyed<CreateRequest>,
+    Keyed {
+        body: Object(body),
+        key,
+    }: Keyed<Object<CreateRequest>>,
 ) -> Result<Observed, Problem> {
     let new = body.into_new_simulation(&state.config)?;
     let (id, reply) = state.simulations.create(new, key).await?;
@@ -235,7 +239,7 @@ pub(crate) async fn show_simulation(
 pub(crate) async fn patch_simulation(
     State(state): State<AppState>,
     Simulation(simulation): Simulation,
-    Json(request): Json<PatchRequest>,
+    Json(Object(request)): Json<Object<PatchRequest>>,
 ) -> Result<axum::Json<SimulationRecord>, Problem> {
     let world = WorldPatch {
         gravity: request.gravity,

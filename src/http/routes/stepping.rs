@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use crate::{
     http::{
         extract::{BodyName, Keyed, Simulation},
+        json::Object,
         observed::Observed,
         problem::{Problem, ProblemBody},
     },
@@ -56,7 +57,10 @@ pub(crate) struct TrajectoryRequest {
 )]
 pub(crate) async fn step(
     Simulation(simulation): Simulation,
-    Keyed { body, key }: Keyed<StepRequest>,
+    Keyed {
+        body: Object(body),
+        key,
+    }: Keyed<Object<StepRequest>>,
 ) -> Result<Observed, Problem> {
     let steps = Steps {
         count: body.steps,
@@ -90,7 +94,10 @@ pub(crate) async fn step(
 pub(crate) async fn record_trajectory(
     Simulation(simulation): Simulation,
     BodyName(body_id): BodyName,
-    Keyed { body, key }: Keyed<TrajectoryRequest>,
+    Keyed {
+        body: Object(body),
+        key,
+    }: Keyed<Object<TrajectoryRequest>>,
 ) -> Result<Observed, Problem> {
     let recording = Recording {
         steps: Steps {
