@@ -26,7 +26,7 @@ run: ## the release build on port 9000
 	cargo run --release --locked
 
 bench: ## throughput and latency beside raw Rapier and a bare axum route
-	cargo bench --locked
+	cargo bench --locked --bench service
 
 deny: $(DENY) ## licences, duplicate versions and sources of the dependencies
 	cargo fetch --locked --quiet

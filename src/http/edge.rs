@@ -1,26 +1,33 @@
 //! The edge: what is done for every request before and after its handler.
 
-use std::{panic::AssertUnwindSafe, time::Instant};
+use std::panic::AssertUnwindSafe;
 
 use axum::{
+    Router,
     body::Body,
     extract::Request,
-    http::{HeaderMap, HeaderValue, Method, Uri, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header},
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
 use headers_accept::Accept;
 use mediatype::MediaType;
 use percent_encoding::percent_decode_str;
-use tower::{Service, ServiceExt};
+use tower::{ServiceBuilder, ServiceExt};
+use tower_http::{
+    compression::{Compression, CompressionLayer, predicate::SizeAbove},
+    cors::{AllowOrigin, Any, Cors, CorsLayer},
+};
 
 use super::{
     extract::{Named, bad_name, bad_path},
-    observed::{SIM_INSTANCE, SIM_SEQ, SIM_STEP},
+    observed::{IDEMPOTENCY_REPLAYED, SIM_INSTANCE, SIM_SEQ, SIM_STEP},
     problem::{Circumstances, Problem, ProblemCode},
 };
-use crate::{id::SimulationId, simulations::Simulations};
+use crate::{config::Config, id::SimulationId, simulations::Simulations};
 
+/// Replies of fewer bytes than this are not worth compressing.
+const MIN_COMPRESSED: u64 = 1024;
 /// The longest URI, in bytes.
 const MAX_URI_LENGTH: usize = 8 * 1024;
 /// The longest request id that is taken over, in bytes.
@@ -30,22 +37,27 @@ const X_REQUEST_ID: &str = "x-request-id";
 
 const JSON: MediaType<'_> = mediatype::media_type!(APPLICATION / JSON);
 
-/// Serves requests with `routes`, and sees to what all of them have in common.
+/// Serves requests, and sees to what all of them have in common.
 #[derive(Clone)]
-pub(super) struct Edge<S> {
-    routes: S,
+pub(super) struct Edge {
+    routes: Router,
+    layered: Layered,
     simulations: Simulations,
     instance: HeaderValue,
 }
 
-impl<S> Edge<S>
-where
-    S: Service<Request, Response = Response, Error = std::convert::Infallible> + Clone,
-{
-    pub(super) fn new(routes: S, simulations: Simulations) -> Self {
+/// The routes for clients that ask for more than an answer: pages of other origins, and whoever
+/// takes compressed replies. Others are spared the way through the layers.
+type Layered = Cors<Compression<Router, SizeAbove>>;
+
+impl Edge {
+    pub(super) fn new(routes: Router, simulations: Simulations, config: &Config) -> Self {
         let instance = simulations.services().instance_id.as_str();
         let instance = HeaderValue::from_str(instance).expect("ids are plain ASCII");
+        let compression = CompressionLayer::new().compress_when(SizeAbove::new(MIN_COMPRESSED));
+        let layers = ServiceBuilder::new().layer(cors(config)).layer(compression);
         Self {
+            layered: layers.service(routes.clone()),
             routes,
             simulations,
             instance,
@@ -54,8 +66,7 @@ where
 
     /// Answers one request. Nothing that goes wrong below gets past here.
     pub(super) async fn serve(self, mut request: Request) -> Response {
-        let begun = Instant::now();
-        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let uri = request.uri().clone();
         let request_id = request_id(request.headers());
 
         let named = self.named(uri.path()).await;
@@ -65,12 +76,11 @@ where
         let mut response = if let Some(problem) = refusal(&request) {
             problem.into_response()
         } else {
-            let handled = AssertUnwindSafe(self.routes.oneshot(request)).catch_unwind();
-            let Ok(response) = handled.await.unwrap_or_else(|_| {
+            let handled = AssertUnwindSafe(answer(self.routes, self.layered, request));
+            handled.catch_unwind().await.unwrap_or_else(|_| {
                 let detail = "the service failed on this request";
-                Ok(Problem::new(ProblemCode::Internal, detail).into_response())
-            });
-            response
+                Problem::new(ProblemCode::Internal, detail).into_response()
+            })
         };
 
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
@@ -87,8 +97,10 @@ where
         headers.insert(SIM_INSTANCE, self.instance);
         headers.insert(X_REQUEST_ID, request_id.clone());
         tracing::debug!(
-            %method, path = uri.path(), status = response.status().as_u16(), ?request_id,
-            duration_us = begun.elapsed().as_micros(), "answered"
+            path = uri.path(),
+            status = response.status().as_u16(),
+            ?request_id,
+            "answered"
         );
         response
     }
@@ -107,6 +119,54 @@ where
             self.simulations.open(&id).await.map_err(Problem::from),
         ))
     }
+}
+
+async fn answer(routes: Router, layered: Layered, request: Request) -> Response {
+    let headers = request.headers();
+    let wants_layers = headers.contains_key(header::ACCEPT_ENCODING)
+        || headers.contains_key(header::ORIGIN)
+        || request.method() == Method::OPTIONS;
+    let answered = if wants_layers {
+        let layered = Box::pin(layered.oneshot(request)).await;
+        layered.map(|response| response.map(Body::new))
+    } else {
+        routes.oneshot(request).await
+    };
+    answered.unwrap_or_else(|never| match never {})
+}
+
+/// Who may use the service from a page.
+fn cors(config: &Config) -> CorsLayer {
+    let origins = match config.cors_allowed_origins.as_str() {
+        "*" => AllowOrigin::any(),
+        origins => AllowOrigin::list(
+            origins
+                .split(',')
+                .filter_map(|origin| origin.trim().parse().ok()),
+        ),
+    };
+    let methods = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+    ];
+    let told = [
+        SIM_SEQ,
+        SIM_STEP,
+        SIM_INSTANCE,
+        IDEMPOTENCY_REPLAYED,
+        X_REQUEST_ID,
+        "location",
+        "retry-after",
+    ];
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_headers(Any)
+        .allow_methods(methods)
+        .expose_headers(told.map(HeaderName::from_static))
 }
 
 /// What is wrong with a request whatever its route.

@@ -36,6 +36,6 @@ pub async fn serve(
             .into(),
     };
     let routes = router::router(routes, state);
-    let edge = Edge::new(routes, simulations);
+    let edge = Edge::new(routes, simulations, &config);
     server::serve(listener, edge, config.max_connections as usize, shutdown).await;
 }

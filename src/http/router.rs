@@ -1,29 +1,16 @@
-//! The route table, and the layers that all routes share.
-
-use std::sync::Arc;
+//! The route table.
 
 use axum::Router;
-use hyper::Method;
 use scalar_api_reference::axum as scalar;
-use tower::ServiceBuilder;
-use tower_http::{
-    compression::{CompressionLayer, predicate::SizeAbove},
-    cors::{AllowOrigin, Any, CorsLayer, ExposeHeaders},
-};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    observed::{IDEMPOTENCY_REPLAYED, SIM_INSTANCE, SIM_SEQ, SIM_STEP},
     openapi::Document,
     problem::{Problem, ProblemCode},
     routes::{bodies, forces, joints, service, simulations, stepping},
     state::AppState,
 };
-use crate::config::Config;
-
-/// Replies of fewer bytes than this are not worth compressing.
-const MIN_COMPRESSED: u64 = 1024;
 
 /// All routes of the service and the document that describes them.
 pub(super) fn documented() -> (Router<AppState>, utoipa::openapi::OpenApi) {
@@ -62,9 +49,8 @@ pub(super) fn documented() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .split_for_parts()
 }
 
-/// The routes with their layers.
+/// The routes, and what answers where there is none.
 pub(super) fn router(routes: Router<AppState>, state: AppState) -> Router {
-    let cors = cors(&state.config);
     routes
         .fallback(async || Problem::new(ProblemCode::RouteNotFound, "no such route"))
         .method_not_allowed_fallback(async || {
@@ -73,11 +59,6 @@ pub(super) fn router(routes: Router<AppState>, state: AppState) -> Router {
         })
         .with_state(state)
         .merge(documentation())
-        .layer(
-            ServiceBuilder::new()
-                .layer(cors)
-                .layer(CompressionLayer::new().compress_when(SizeAbove::new(MIN_COMPRESSED))),
-        )
 }
 
 /// A page that shows the document, complete without a network.
@@ -88,38 +69,4 @@ fn documentation() -> Router {
         "telemetry": false,
     });
     scalar::router("/docs", &settings)
-}
-
-fn cors(config: &Arc<Config>) -> CorsLayer {
-    let origins = match config.cors_allowed_origins.as_str() {
-        "*" => AllowOrigin::any(),
-        origins => AllowOrigin::list(
-            origins
-                .split(',')
-                .filter_map(|origin| origin.trim().parse().ok()),
-        ),
-    };
-    CorsLayer::new()
-        .allow_origin(origins)
-        .allow_headers(Any)
-        .allow_methods([
-            Method::GET,
-            Method::HEAD,
-            Method::POST,
-            Method::PUT,
-            Method::PATCH,
-            Method::DELETE,
-        ])
-        .expose_headers(ExposeHeaders::list(
-            [
-                SIM_SEQ,
-                SIM_STEP,
-                SIM_INSTANCE,
-                IDEMPOTENCY_REPLAYED,
-                "x-request-id",
-                "location",
-                "retry-after",
-            ]
-            .map(hyper::header::HeaderName::from_static),
-        ))
 }

@@ -2,14 +2,15 @@
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{body::Body, extract::Request, response::Response};
+use axum::body::Body;
+use futures_util::FutureExt;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
 };
-use tower::Service;
 
 use super::edge::Edge;
 use crate::shutdown::Shutdown;
@@ -23,42 +24,44 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// How long to wait before accepting again when the process has run out of something.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves connections until the process drains.
-pub(super) async fn serve<S>(
+/// Serves connections until the process drains, then waits for what they are doing.
+pub(super) async fn serve(
     listener: TcpListener,
-    edge: Edge<S>,
+    edge: Edge,
     max_connections: usize,
     shutdown: Shutdown,
-) where
-    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
-    S::Future: Send,
-{
+) {
     let places = Arc::new(Semaphore::new(max_connections));
+    // Dropped with this future, it ends whatever is still going on.
+    let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! { biased;
-            () = shutdown.drained() => return,
+            () = shutdown.drained() => break,
+            Some(_) = connections.join_next() => continue,
             accepted = accept(&listener, &places) => accepted,
         };
-        let (stream, place) = match accepted {
-            Ok(accepted) => accepted,
+        match accepted {
+            Ok((stream, place)) => {
+                let (edge, shutdown) = (edge.clone(), shutdown.clone());
+                connections.spawn(async move {
+                    serve_connection(stream, edge, shutdown).await;
+                    drop(place);
+                });
+            }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
             }
-        };
-        let (edge, connection_shutdown) = (edge.clone(), shutdown.clone());
-        shutdown.spawn(async move {
-            serve_connection(stream, edge, connection_shutdown).await;
-            drop(place);
-        });
+        }
     }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
 }
 
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await;
     let place = place.expect("the semaphore is never closed");
     let (stream, _peer): (TcpStream, SocketAddr) = listener.accept().await?;
@@ -66,14 +69,10 @@ async fn accept(
     Ok((stream, place))
 }
 
-async fn serve_connection<S>(stream: TcpStream, edge: Edge<S>, shutdown: Shutdown)
-where
-    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
-    S::Future: Send,
-{
+async fn serve_connection(stream: TcpStream, edge: Edge, shutdown: Shutdown) {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let answered = edge.clone().serve(request.map(Body::new));
-        async { Ok::<_, Infallible>(answered.await) }
+        answered.map(Ok::<_, Infallible>)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

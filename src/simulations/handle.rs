@@ -17,7 +17,7 @@ use super::{
     idempotency::{IdempotencyKey, KeyInFlight, KeysInFlight},
     inbox::{CommandRequest, Inbox, Message, Refusal},
     record::{Labels, SimulationRecord},
-    reply::{Reply, json},
+    reply::{Reply, json, state_body},
 };
 use crate::{
     clock::Moment,
@@ -150,7 +150,7 @@ impl SimulationHandle {
     /// The state.
     pub async fn state(&self) -> Result<Reply, SimulationError> {
         let id = self.id().clone();
-        self.ask(move |view| Ok(json(&view.state(&id)))).await
+        self.ask(move |view| Ok(state_body(view, &id))).await
     }
 
     /// All bodies.

@@ -8,6 +8,11 @@ use crate::{
     physics::{Outcome, View},
 };
 
+/// About how many bytes a state takes without its bodies.
+const STATE_BYTES: usize = 128;
+/// About how many bytes the state of one body takes.
+const BODY_STATE_BYTES: usize = 288;
+
 /// A reply and the moment of the simulation it belongs to.
 #[derive(Clone, Debug)]
 pub struct Reply {
@@ -41,7 +46,7 @@ pub(super) fn outcome_body(outcome: &Outcome, sim_id: &SimulationId, view: Optio
         joint_ids: &'a [JointId],
     }
     match (outcome, view) {
-        (Outcome::Stepped, Some(view)) => json(&view.state(sim_id)),
+        (Outcome::Stepped, Some(view)) => state_body(view, sim_id),
         (Outcome::BodyPatched(id), Some(view)) => json(&view.body(id)),
         (Outcome::JointPatched(id), Some(view)) => json(&view.joint(id)),
         (Outcome::BodyAdded(body_id), _) => json(&BodyAdded { body_id }),
@@ -66,8 +71,22 @@ pub(super) fn shows_world(outcome: &Outcome) -> bool {
     }
 }
 
+/// Writes down the state of a world.
+pub(super) fn state_body(view: &View, sim_id: &SimulationId) -> Bytes {
+    sized_json(
+        &view.state(sim_id),
+        STATE_BYTES + view.body_count() * BODY_STATE_BYTES,
+    )
+}
+
 pub(super) fn json(value: &impl Serialize) -> Bytes {
-    serde_json::to_vec(value)
-        .expect("replies have text keys and nothing that cannot be written")
-        .into()
+    sized_json(value, STATE_BYTES)
+}
+
+/// Writes a value down where there is room for `size` bytes from the beginning.
+fn sized_json(value: &impl Serialize, size: usize) -> Bytes {
+    let mut body = Vec::with_capacity(size);
+    serde_json::to_writer(&mut body, value)
+        .expect("replies have text keys and nothing that cannot be written");
+    body.into()
 }
