@@ -11,6 +11,7 @@ use std::{
 
 use super::{
     Services,
+    core::Core,
     error::SimulationError,
     handle::{Committed, Creation, Shared, SimulationHandle},
     history::History,
@@ -326,6 +327,8 @@ impl Simulations {
             services.pool.run(build).await?
         };
         let (world, history) = populated?;
+        let committed = Committed::of(&world);
+        let core = Core::new(world, history);
 
         let created = services.clock.now();
         let shared = Shared {
@@ -333,7 +336,8 @@ impl Simulations {
             created,
             created_unix_micros: self.created_unix_micros(services.clock.unix_micros(created)),
             inbox: Inbox::new(services.max_queue),
-            committed: Mutex::new(Committed::of(&world)),
+            core: Mutex::new(core),
+            committed: Mutex::new(committed),
             labels: Mutex::new(Arc::new(labels)),
             ttl_micros: AtomicU64::new(0),
             last_access_micros: AtomicU64::new(created.as_micros()),
@@ -347,7 +351,7 @@ impl Simulations {
             shared: Arc::new(shared),
             services,
         };
-        let task = SimulationTask::new(simulation.clone(), self.clone(), (world, history));
+        let task = SimulationTask::new(simulation.clone(), self.clone());
         Ok((simulation, task))
     }
 

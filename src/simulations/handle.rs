@@ -13,11 +13,13 @@ use tokio::sync::oneshot;
 
 use super::{
     Services,
+    core::{Attempt, Core},
     error::SimulationError,
     idempotency::{IdempotencyKey, KeyInFlight, KeysInFlight},
     inbox::{CommandRequest, Inbox, Message, Refusal},
     record::{Labels, SimulationRecord},
     reply::{Reply, json, state_body},
+    task::Client,
 };
 use crate::{
     clock::Moment,
@@ -42,6 +44,7 @@ pub(super) struct Shared {
     /// Its place in lists; no two simulations of an instance have the same.
     pub(super) created_unix_micros: u64,
     pub(super) inbox: Inbox,
+    pub(super) core: Mutex<Core>,
     pub(super) committed: Mutex<Committed>,
     pub(super) labels: Mutex<Arc<Labels>>,
     pub(super) ttl_micros: AtomicU64,
@@ -130,14 +133,20 @@ impl SimulationHandle {
             None => None,
         };
         let ticket = Arc::new(Ticket::default());
-        let (sender, receiver) = oneshot::channel();
-        let request = Box::new(CommandRequest {
-            command,
-            key,
-            ticket: Arc::clone(&ticket),
-            reply: sender,
-        });
-        self.send(Message::Command(request))?;
+        let (reply, receiver) = oneshot::channel();
+        let message = match self.attempt(command, key.as_ref().map(|(key, _)| key)) {
+            Attempt::Answered(result) => return result,
+            Attempt::Declined(command) => Message::Command(Box::new(CommandRequest {
+                command,
+                client: Client { key, reply },
+                ticket: Arc::clone(&ticket),
+            })),
+            Attempt::Begun(progress) => {
+                ticket.begin();
+                Message::CarryOn(Client { key, reply }, Box::new(progress))
+            }
+        };
+        self.send(message)?;
         let answered = tokio::time::timeout(self.services.request_timeout, receiver).await;
         match answered {
             Ok(Ok(result)) => result,
@@ -145,6 +154,29 @@ impl SimulationHandle {
             Err(_) if ticket.abandon() => Err(SimulationError::Overloaded),
             Err(_) => Err(SimulationError::OutcomeUnknown),
         }
+    }
+
+    /// Carries a small command out here and now, if nobody else is at it and nobody waits.
+    fn attempt(&self, command: Command, key: Option<&IdempotencyKey>) -> Attempt {
+        let shared = &self.shared;
+        if !shared.inbox.is_idle() {
+            return Attempt::Declined(command);
+        }
+        let Ok(mut core) = shared.core.try_lock() else {
+            return Attempt::Declined(command);
+        };
+        if let Some(recalled) = key.and_then(|key| core.recall(key)) {
+            return Attempt::Answered(recalled);
+        }
+        let attempt = core.attempt(shared, command, self.services.limits);
+        if let (Some(key), Attempt::Answered(Ok(reply))) = (key, &attempt) {
+            core.remember(key.clone(), reply, self.services.clock.now());
+        }
+        if core.wants_snapshot() {
+            // A closed task has nothing to look after.
+            let _ = shared.inbox.send(Message::Tend);
+        }
+        attempt
     }
 
     /// The state.
@@ -212,7 +244,7 @@ impl SimulationHandle {
         if let Some(ttl) = ttl {
             self.shared.set_ttl(ttl);
             // A closed task has no deadlines left.
-            let _ = self.shared.inbox.send(Message::Rearm);
+            let _ = self.shared.inbox.send(Message::Tend);
         }
     }
 
@@ -251,6 +283,11 @@ impl SimulationHandle {
     }
 
     async fn view(&self) -> Result<Seen, SimulationError> {
+        // A world that is being stepped elsewhere has left a view behind, a frozen one has not.
+        let seen = self.shared.core().seen(&self.shared);
+        if let Some(seen) = seen {
+            return Ok(seen);
+        }
         let (sender, receiver) = oneshot::channel();
         self.send(Message::Show(sender))?;
         match tokio::time::timeout(self.services.request_timeout, receiver).await {
@@ -296,6 +333,10 @@ impl Committed {
 }
 
 impl Shared {
+    pub(super) fn core(&self) -> MutexGuard<'_, Core> {
+        self.core.lock().expect("no holder of this lock panics")
+    }
+
     pub(super) fn committed(&self) -> MutexGuard<'_, Committed> {
         self.committed
             .lock()

@@ -80,14 +80,14 @@ impl History {
     }
 
     /// Begins to make the world again.
-    pub(super) fn replay(self, limits: WorldLimits) -> Result<Replay, (Self, EngineFault)> {
+    pub(super) fn replay(self, limits: WorldLimits) -> Result<Replay, EngineFault> {
         let world = match &self.snapshot {
             None => World::new(self.config),
             Some(snapshot) => match snapshot.restore() {
                 Ok(world) => world,
                 Err(error) => {
                     tracing::error!(%error, "a snapshot in memory cannot be restored");
-                    return Err((self, EngineFault));
+                    return Err(EngineFault);
                 }
             },
         };

@@ -2,16 +2,15 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use tokio::sync::{Notify, oneshot};
 
 use super::{
-    error::SimulationError,
     handle::{Seen, Ticket},
-    idempotency::{IdempotencyKey, KeyInFlight},
-    reply::Reply,
+    task::Client,
+    work::Progress,
 };
 use crate::physics::Command;
 
@@ -21,21 +20,22 @@ const MAX_SPECTATORS: usize = 1024;
 /// A command on its way to the task.
 pub(super) struct CommandRequest {
     pub(super) command: Command,
-    pub(super) key: Option<(IdempotencyKey, KeyInFlight)>,
-    pub(super) ticket: std::sync::Arc<Ticket>,
-    pub(super) reply: oneshot::Sender<Result<Reply, SimulationError>>,
+    pub(super) client: Client,
+    pub(super) ticket: Arc<Ticket>,
 }
 
-/// What a task is told. All but commands are attended to even while the world is being stepped.
+/// What a task is told.
 pub(super) enum Message {
     /// Come to an end.
     Close,
-    /// Look at the deadlines again.
-    Rearm,
-    /// Show the last committed state.
+    /// Look after deadlines and snapshots.
+    Tend,
+    /// Show the last committed state of a world that is not at home.
     Show(oneshot::Sender<Seen>),
     /// Change the world.
     Command(Box<CommandRequest>),
+    /// Finish what was begun.
+    CarryOn(Client, Box<Progress>),
 }
 
 /// Why a message was not taken.
@@ -62,7 +62,9 @@ pub(super) struct Inbox {
 struct Waiting {
     commands: VecDeque<Box<CommandRequest>>,
     spectators: VecDeque<oneshot::Sender<Seen>>,
-    rearm: bool,
+    /// At most one: a world has one command under way.
+    begun: Option<(Client, Box<Progress>)>,
+    tend: bool,
     close: bool,
     is_closed: bool,
 }
@@ -85,7 +87,8 @@ impl Inbox {
         }
         match message {
             Message::Close => waiting.close = true,
-            Message::Rearm => waiting.rearm = true,
+            Message::Tend => waiting.tend = true,
+            Message::CarryOn(client, progress) => waiting.begun = Some((client, progress)),
             Message::Show(spectator) => {
                 if waiting.spectators.len() >= MAX_SPECTATORS {
                     return Err(Refusal::Full {
@@ -110,14 +113,26 @@ impl Inbox {
         Ok(())
     }
 
-    /// The next message. Commands come last, in the order they were sent.
-    pub(super) async fn next(&self) -> Message {
-        self.next_of(Waiting::pop).await
+    /// Whether no command waits.
+    pub(super) fn is_idle(&self) -> bool {
+        let waiting = self.waiting();
+        waiting.commands.is_empty() && waiting.begun.is_none()
     }
 
-    /// The next message that is no command.
-    pub(super) async fn next_urgent(&self) -> Message {
-        self.next_of(Waiting::pop_urgent).await
+    /// Whether the task has been told to come to an end.
+    pub(super) fn is_closing(&self) -> bool {
+        self.waiting().close
+    }
+
+    /// The next message. Commands come last, in the order they were sent. Safe to drop while it
+    /// waits: nothing is taken out before.
+    pub(super) async fn next(&self) -> Message {
+        loop {
+            if let Some(message) = self.waiting().pop() {
+                return message;
+            }
+            self.arrived.notified().await;
+        }
     }
 
     /// Takes no more messages, and drops those that wait.
@@ -128,16 +143,6 @@ impl Inbox {
         };
     }
 
-    /// Waits for what `pop` finds. Safe to drop while it waits: nothing is taken out before.
-    async fn next_of(&self, pop: fn(&mut Waiting) -> Option<Message>) -> Message {
-        loop {
-            if let Some(message) = pop(&mut self.waiting()) {
-                return message;
-            }
-            self.arrived.notified().await;
-        }
-    }
-
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().expect("no holder of this lock panics")
     }
@@ -145,17 +150,18 @@ impl Inbox {
 
 impl Waiting {
     fn pop(&mut self) -> Option<Message> {
-        let command = |waiting: &mut Self| waiting.commands.pop_front().map(Message::Command);
-        self.pop_urgent().or_else(|| command(self))
-    }
-
-    fn pop_urgent(&mut self) -> Option<Message> {
         if std::mem::take(&mut self.close) {
             return Some(Message::Close);
         }
-        if std::mem::take(&mut self.rearm) {
-            return Some(Message::Rearm);
+        if let Some((client, progress)) = self.begun.take() {
+            return Some(Message::CarryOn(client, progress));
         }
-        self.spectators.pop_front().map(Message::Show)
+        if std::mem::take(&mut self.tend) {
+            return Some(Message::Tend);
+        }
+        if let Some(spectator) = self.spectators.pop_front() {
+            return Some(Message::Show(spectator));
+        }
+        self.commands.pop_front().map(Message::Command)
     }
 }

@@ -1,5 +1,6 @@
 //! Live simulations: one task for each, everyone else holds a handle.
 
+mod core;
 mod directory;
 mod error;
 mod handle;

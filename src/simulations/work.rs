@@ -40,6 +40,12 @@ pub(super) enum Progress {
     Failed(EngineFault),
 }
 
+/// What there is to tell of a command.
+struct Conclusion {
+    view: Option<Arc<View>>,
+    body: Bytes,
+}
+
 /// What a command did.
 pub(super) struct Done {
     pub(super) world: Box<World>,
@@ -77,8 +83,8 @@ impl Work {
         let advanced = contained(|| self.advance_until(begun, budget));
         self.cost += begun.elapsed();
         match advanced {
-            Ok(Ok(true)) => self.conclude(),
-            Ok(Ok(false)) => Progress::Unfinished(self),
+            Ok(Ok(Some(conclusion))) => self.done(conclusion),
+            Ok(Ok(None)) => Progress::Unfinished(self),
             Ok(Err(refused)) => Progress::Refused(self.world, refused),
             Err(fault) => {
                 // What the engine left behind may not even be fit to be dropped.
@@ -88,8 +94,12 @@ impl Work {
         }
     }
 
-    /// Whether the command is carried out.
-    fn advance_until(&mut self, begun: Instant, budget: Duration) -> Result<bool, PhysicsError> {
+    /// What there is to tell, once the command is carried out.
+    fn advance_until(
+        &mut self,
+        begun: Instant,
+        budget: Duration,
+    ) -> Result<Option<Conclusion>, PhysicsError> {
         let mut run = match self.run.take() {
             Some(run) => run,
             None => self.world.start(&self.command, &self.limits)?,
@@ -100,32 +110,24 @@ impl Work {
                 break;
             }
         }
-        let is_done = run.is_done();
-        self.run = Some(run);
-        Ok(is_done)
+        if !run.is_done() {
+            self.run = Some(run);
+            return Ok(None);
+        }
+        let outcome = self.world.finish(run);
+        let view = shows_world(&outcome).then(|| Arc::new(self.world.view()));
+        let body = outcome_body(&outcome, &self.id, view.as_deref());
+        Ok(Some(Conclusion { view, body }))
     }
 
-    fn conclude(self) -> Progress {
-        let Self {
-            world,
-            command,
-            run,
-            id,
-            cost,
-            limits: _,
-        } = self;
-        let Some(run) = run else {
-            return Progress::Failed(EngineFault);
-        };
-        let outcome = world.finish(run);
-        let view = shows_world(&outcome).then(|| Arc::new(world.view()));
+    fn done(self, Conclusion { view, body }: Conclusion) -> Progress {
         Progress::Done(Box::new(Done {
-            body: outcome_body(&outcome, &id, view.as_deref()),
-            command,
+            state: Committed::of(&self.world),
+            world: self.world,
+            command: self.command,
             view,
-            cost,
-            state: Committed::of(&world),
-            world,
+            body,
+            cost: self.cost,
         }))
     }
 }
