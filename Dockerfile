@@ -4,6 +4,7 @@ FROM rust:1.95-bookworm AS build
 WORKDIR /build
 # benches/ only because Cargo.toml names its files and Cargo wants to see them.
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo/config.toml .cargo/config.toml
 COPY benches benches
 COPY src src
 # The caches keep downloads and compiled dependencies from one build to the next, also when Cargo.lock changes.

@@ -20,6 +20,8 @@ use crate::{
     simulations::{Services, Simulations, StepPool},
 };
 
+/// How long those whose requests are cut off have to be told so.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 1024;
 
@@ -76,8 +78,13 @@ impl App {
     /// it was finished.
     pub async fn drain(self) -> bool {
         self.simulations.drain();
-        let in_time = self.shutdown.stop(self.config.shutdown_grace()).await;
+        let in_time = self.shutdown.drain(self.config.shutdown_grace()).await;
         self.simulations.close();
+        if !in_time {
+            // Whoever still waits is told that the outcome is unknown.
+            self.shutdown.drain(LAST_WORDS).await;
+        }
+        self.shutdown.abort();
         if in_time {
             tracing::info!("all requests are finished");
         } else {

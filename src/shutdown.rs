@@ -28,14 +28,18 @@ impl Shutdown {
         self.draining.cancelled().await;
     }
 
-    /// Takes no new work, waits up to `grace` for what is awaited, then stops everything.
-    /// Whether all of it came to its end in time.
-    pub async fn stop(&self, grace: Duration) -> bool {
+    /// Takes no new work and waits up to `grace` for what is awaited. Whether all of it came to
+    /// its end in time.
+    pub async fn drain(&self, grace: Duration) -> bool {
         self.draining.cancel();
         self.awaited.close();
-        let in_time = tokio::time::timeout(grace, self.awaited.wait()).await;
+        let ended = tokio::time::timeout(grace, self.awaited.wait()).await;
+        ended.is_ok()
+    }
+
+    /// Stops whatever is still going on.
+    pub fn abort(&self) {
         self.aborting.cancel();
-        in_time.is_ok()
     }
 }
 

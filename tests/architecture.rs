@@ -144,8 +144,8 @@ const STD: &[(&str, &[&str], &str)] = &[
     ),
     (
         "tokio::task::JoinSet",
-        &[],
-        "every task hears of the shutdown",
+        &["http/server.rs"],
+        "connections alone are tasks of a set, which ends with the accept loop",
     ),
     ("tokio::net", &["app.rs", "http"], "one place listens"),
     ("tokio::signal", &["shutdown.rs"], "one place hears signals"),

@@ -1,6 +1,6 @@
 //! The edge: what is done for every request before and after its handler.
 
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use axum::{
     Router,
@@ -65,7 +65,7 @@ impl Edge {
     }
 
     /// Answers one request. Nothing that goes wrong below gets past here.
-    pub(super) async fn serve(self, mut request: Request) -> Response {
+    pub(super) async fn serve(self: Arc<Self>, mut request: Request) -> Response {
         let uri = request.uri().clone();
         let request_id = request_id(request.headers());
 
@@ -76,7 +76,7 @@ impl Edge {
         let mut response = if let Some(problem) = refusal(&request) {
             problem.into_response()
         } else {
-            let handled = AssertUnwindSafe(answer(self.routes, self.layered, request));
+            let handled = AssertUnwindSafe(self.answer(request));
             handled.catch_unwind().await.unwrap_or_else(|_| {
                 let detail = "the service failed on this request";
                 Problem::new(ProblemCode::Internal, detail).into_response()
@@ -94,7 +94,7 @@ impl Edge {
             headers.insert(SIM_SEQ, seq.into());
             headers.insert(SIM_STEP, step.into());
         }
-        headers.insert(SIM_INSTANCE, self.instance);
+        headers.insert(SIM_INSTANCE, self.instance.clone());
         headers.insert(X_REQUEST_ID, request_id.clone());
         tracing::debug!(
             path = uri.path(),
@@ -103,6 +103,20 @@ impl Edge {
             "answered"
         );
         response
+    }
+
+    async fn answer(&self, request: Request) -> Response {
+        let headers = request.headers();
+        let wants_layers = headers.contains_key(header::ACCEPT_ENCODING)
+            || headers.contains_key(header::ORIGIN)
+            || request.method() == Method::OPTIONS;
+        let answered = if wants_layers {
+            let layered = Box::pin(self.layered.clone().oneshot(request)).await;
+            layered.map(|response| response.map(Body::new))
+        } else {
+            self.routes.clone().oneshot(request).await
+        };
+        answered.unwrap_or_else(|never| match never {})
     }
 
     /// The simulation that a path names, if it names one.
@@ -119,20 +133,6 @@ impl Edge {
             self.simulations.open(&id).await.map_err(Problem::from),
         ))
     }
-}
-
-async fn answer(routes: Router, layered: Layered, request: Request) -> Response {
-    let headers = request.headers();
-    let wants_layers = headers.contains_key(header::ACCEPT_ENCODING)
-        || headers.contains_key(header::ORIGIN)
-        || request.method() == Method::OPTIONS;
-    let answered = if wants_layers {
-        let layered = Box::pin(layered.oneshot(request)).await;
-        layered.map(|response| response.map(Body::new))
-    } else {
-        routes.oneshot(request).await
-    };
-    answered.unwrap_or_else(|never| match never {})
 }
 
 /// Who may use the service from a page.

@@ -16,7 +16,10 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 pub use self::problem::ProblemCode;
-use self::{edge::Edge, state::AppState};
+use self::{
+    edge::Edge,
+    state::{AppState, Parts},
+};
 use crate::{config::Config, shutdown::Shutdown, simulations::Simulations};
 
 /// Serves the API until the process drains.
@@ -27,14 +30,14 @@ pub async fn serve(
     shutdown: Shutdown,
 ) {
     let (routes, document) = router::documented();
-    let state = AppState {
+    let state = AppState::new(Parts {
         simulations: simulations.clone(),
         config: Arc::clone(&config),
         openapi: document
             .to_json()
             .expect("the document has nothing that cannot be written")
             .into(),
-    };
+    });
     let routes = router::router(routes, state);
     let edge = Edge::new(routes, simulations, &config);
     server::serve(listener, edge, config.max_connections as usize, shutdown).await;

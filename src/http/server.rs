@@ -1,11 +1,19 @@
 //! The accept loop: one task for each connection, within a limit.
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::body::Body;
-use futures_util::FutureExt;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -15,14 +23,22 @@ use tokio::{
 use super::edge::Edge;
 use crate::shutdown::Shutdown;
 
-/// How long a connection may be idle, or take to send the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a connection may be idle, or take to send the head of a request; at most twice as
+/// long passes before it is closed.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// How many headers a request may have.
 const MAX_HEADERS: usize = 100;
 /// How many bytes the head of a request may have.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// How long to wait before accepting again when the process has run out of something.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What happens on a connection.
+#[derive(Default)]
+struct Activity {
+    requests: AtomicU64,
+    is_busy: AtomicBool,
+}
 
 /// Serves connections until the process drains, then waits for what they are doing.
 pub(super) async fn serve(
@@ -70,13 +86,22 @@ async fn accept(
 }
 
 async fn serve_connection(stream: TcpStream, edge: Edge, shutdown: Shutdown) {
+    // One of its own for each connection: all of them counting references to the same would have
+    // the cores wait for each other.
+    let edge = Arc::new(edge);
+    let activity = Arc::new(Activity::default());
+    let observed = Arc::clone(&activity);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let answered = edge.clone().serve(request.map(Body::new));
-        answered.map(Ok::<_, Infallible>)
+        let (edge, activity) = (Arc::clone(&edge), Arc::clone(&observed));
+        async move {
+            activity.is_busy.store(true, Ordering::Relaxed);
+            let answered = edge.serve(request.map(Body::new)).await;
+            activity.is_busy.store(false, Ordering::Relaxed);
+            activity.requests.fetch_add(1, Ordering::Relaxed);
+            Ok::<_, Infallible>(answered)
+        }
     });
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
@@ -87,8 +112,25 @@ async fn serve_connection(stream: TcpStream, edge: Edge, shutdown: Shutdown) {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
+        () = activity.ceased() => return,
     };
     if let Err(error) = served {
         tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+impl Activity {
+    /// Completes when no request has been answered for a while, and none is being answered.
+    ///
+    /// Looks now and then, rather than setting a timer for each request.
+    async fn ceased(&self) {
+        let mut seen = None;
+        loop {
+            let requests = self.requests.load(Ordering::Relaxed);
+            if seen.replace(requests) == Some(requests) && !self.is_busy.load(Ordering::Relaxed) {
+                return;
+            }
+            tokio::time::sleep(HEAD_TIMEOUT).await;
+        }
     }
 }

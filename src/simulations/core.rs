@@ -43,8 +43,14 @@ pub(super) struct Core {
 pub(super) enum Attempt {
     /// It was carried out, or refused.
     Answered(Result<Reply, SimulationError>),
-    /// It was not begun: the world is not at home, or the command is too large.
-    Declined(Command),
+    /// There is something left for the task.
+    Left(Left),
+}
+
+/// What is left of a command for the task.
+pub(super) enum Left {
+    /// All of it: the world is not at home, or the command is too large.
+    Unbegun(Command),
     /// It was begun, and is to be carried on with elsewhere.
     Begun(Progress),
 }
@@ -68,11 +74,11 @@ impl Core {
         limits: WorldLimits,
     ) -> Attempt {
         let Some(world) = self.world.take() else {
-            return Attempt::Declined(command);
+            return Attempt::Left(Left::Unbegun(command));
         };
         if !self.is_small(&world, &command) {
             self.world = Some(world);
-            return Attempt::Declined(command);
+            return Attempt::Left(Left::Unbegun(command));
         }
         if command.steps() > 1 {
             // The work may have to go elsewhere half done, and nobody must see that.
@@ -85,7 +91,7 @@ impl Core {
                 self.world = Some(world);
                 Attempt::Answered(Err(refused.into()))
             }
-            progress => Attempt::Begun(progress),
+            progress => Attempt::Left(Left::Begun(progress)),
         }
     }
 

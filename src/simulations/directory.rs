@@ -331,11 +331,14 @@ impl Simulations {
         let core = Core::new(world, history);
 
         let created = services.clock.now();
+        let created_unix_micros = self.created_unix_micros(services.clock.unix_micros(created));
+        let inbox = Inbox::new(services.max_queue);
         let shared = Shared {
+            services,
             id: id.clone(),
             created,
-            created_unix_micros: self.created_unix_micros(services.clock.unix_micros(created)),
-            inbox: Inbox::new(services.max_queue),
+            created_unix_micros,
+            inbox,
             core: Mutex::new(core),
             committed: Mutex::new(committed),
             labels: Mutex::new(Arc::new(labels)),
@@ -349,7 +352,6 @@ impl Simulations {
         shared.set_ttl(ttl);
         let simulation = SimulationHandle {
             shared: Arc::new(shared),
-            services,
         };
         let task = SimulationTask::new(simulation.clone(), self.clone());
         Ok((simulation, task))

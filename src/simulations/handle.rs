@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Services,
-    core::{Attempt, Core},
+    core::{Attempt, Core, Left},
     error::SimulationError,
     idempotency::{IdempotencyKey, KeyInFlight, KeysInFlight},
     inbox::{CommandRequest, Inbox, Message, Refusal},
@@ -34,11 +34,11 @@ pub(super) const MAX_BODIES_IN_PLACE: usize = 150;
 #[derive(Clone)]
 pub struct SimulationHandle {
     pub(super) shared: Arc<Shared>,
-    pub(super) services: Arc<Services>,
 }
 
 /// What a simulation's task and all its handles share.
 pub(super) struct Shared {
+    pub(super) services: Arc<Services>,
     pub(super) id: SimulationId,
     pub(super) created: Moment,
     /// Its place in lists; no two simulations of an instance have the same.
@@ -132,22 +132,26 @@ impl SimulationHandle {
             }
             None => None,
         };
+        let left = match self.attempt(command, key.as_ref().map(|(key, _)| key)) {
+            Attempt::Answered(result) => return result,
+            Attempt::Left(left) => left,
+        };
         let ticket = Arc::new(Ticket::default());
         let (reply, receiver) = oneshot::channel();
-        let message = match self.attempt(command, key.as_ref().map(|(key, _)| key)) {
-            Attempt::Answered(result) => return result,
-            Attempt::Declined(command) => Message::Command(Box::new(CommandRequest {
+        let client = Client { key, reply };
+        let message = match left {
+            Left::Unbegun(command) => Message::Command(Box::new(CommandRequest {
                 command,
-                client: Client { key, reply },
+                client,
                 ticket: Arc::clone(&ticket),
             })),
-            Attempt::Begun(progress) => {
+            Left::Begun(progress) => {
                 ticket.begin();
-                Message::CarryOn(Client { key, reply }, Box::new(progress))
+                Message::CarryOn(client, Box::new(progress))
             }
         };
         self.send(message)?;
-        let answered = tokio::time::timeout(self.services.request_timeout, receiver).await;
+        let answered = tokio::time::timeout(self.shared.services.request_timeout, receiver).await;
         match answered {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(self.gone()),
@@ -160,17 +164,17 @@ impl SimulationHandle {
     fn attempt(&self, command: Command, key: Option<&IdempotencyKey>) -> Attempt {
         let shared = &self.shared;
         if !shared.inbox.is_idle() {
-            return Attempt::Declined(command);
+            return Attempt::Left(Left::Unbegun(command));
         }
         let Ok(mut core) = shared.core.try_lock() else {
-            return Attempt::Declined(command);
+            return Attempt::Left(Left::Unbegun(command));
         };
         if let Some(recalled) = key.and_then(|key| core.recall(key)) {
             return Attempt::Answered(recalled);
         }
-        let attempt = core.attempt(shared, command, self.services.limits);
+        let attempt = core.attempt(shared, command, self.shared.services.limits);
         if let (Some(key), Attempt::Answered(Ok(reply))) = (key, &attempt) {
-            core.remember(key.clone(), reply, self.services.clock.now());
+            core.remember(key.clone(), reply, self.shared.services.clock.now());
         }
         if core.wants_snapshot() {
             // A closed task has nothing to look after.
@@ -255,7 +259,7 @@ impl SimulationHandle {
 
     /// Counts a request as an access.
     pub fn touch(&self) {
-        self.shared.touch(self.services.clock.now());
+        self.shared.touch(self.shared.services.clock.now());
     }
 
     pub(super) fn close(&self) {
@@ -270,7 +274,11 @@ impl SimulationHandle {
         let Seen { view, seq } = self.view().await?;
         let step = view.steps();
         let body = if view.body_count() > MAX_BODIES_IN_PLACE {
-            self.services.pool.run(move || question(&view)).await??
+            self.shared
+                .services
+                .pool
+                .run(move || question(&view))
+                .await??
         } else {
             question(&view)?
         };
@@ -290,7 +298,7 @@ impl SimulationHandle {
         }
         let (sender, receiver) = oneshot::channel();
         self.send(Message::Show(sender))?;
-        match tokio::time::timeout(self.services.request_timeout, receiver).await {
+        match tokio::time::timeout(self.shared.services.request_timeout, receiver).await {
             Ok(shown) => shown.map_err(|_| self.gone()),
             Err(_) => Err(SimulationError::Overloaded),
         }
@@ -311,7 +319,7 @@ impl SimulationHandle {
     /// The task has ended while a request was on its way: the simulation is gone, or the process
     /// is about to be.
     pub(super) fn gone(&self) -> SimulationError {
-        if self.services.is_draining.load(Ordering::Acquire) {
+        if self.shared.services.is_draining.load(Ordering::Acquire) {
             return SimulationError::OutcomeUnknown;
         }
         SimulationError::NotFound(self.id().clone())

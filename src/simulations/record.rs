@@ -65,7 +65,8 @@ pub enum Status {
 
 impl SimulationRecord {
     pub(super) fn of(simulation: &SimulationHandle) -> Self {
-        let (shared, services) = (&simulation.shared, &simulation.services);
+        let shared = &simulation.shared;
+        let services = &shared.services;
         let committed = *shared.committed();
         let status = if shared.is_stepping.load(Ordering::Relaxed) {
             Status::Stepping

@@ -8,7 +8,7 @@ use std::{
 use tokio::{pin, select, sync::oneshot, time::sleep_until};
 
 use super::{
-    core::{Attempt, Core},
+    core::{Attempt, Core, Left},
     directory::Simulations,
     error::SimulationError,
     handle::{Seen, SimulationHandle},
@@ -107,7 +107,7 @@ impl SimulationTask {
             return;
         }
         self.thaw_or_lose().await;
-        let limits = self.simulation.services.limits;
+        let limits = self.simulation.shared.services.limits;
         let progress = {
             let shared = &self.simulation.shared;
             let mut core = shared.core();
@@ -118,12 +118,14 @@ impl SimulationTask {
             };
             match attempt {
                 Attempt::Answered(result) => return answer(&mut core, client, result, self.now()),
-                Attempt::Begun(progress) => progress,
-                Attempt::Declined(command) => match core.hand_out(shared, command, limits) {
-                    Some(work) => Progress::Unfinished(work),
-                    // A world that could not be made again is not there.
-                    None => Progress::Failed(EngineFault),
-                },
+                Attempt::Left(Left::Begun(progress)) => progress,
+                Attempt::Left(Left::Unbegun(command)) => {
+                    match core.hand_out(shared, command, limits) {
+                        Some(work) => Progress::Unfinished(work),
+                        // A world that could not be made again is not there.
+                        None => Progress::Failed(EngineFault),
+                    }
+                }
             }
         };
         self.carry_on(client, progress).await;
@@ -154,7 +156,7 @@ impl SimulationTask {
     /// committed state. Stops early if the simulation is destroyed meanwhile.
     async fn step_elsewhere(&mut self, mut work: Work) -> Progress {
         let shared = Arc::clone(&self.simulation.shared);
-        let pool = self.simulation.services.pool.clone();
+        let pool = self.simulation.shared.services.pool.clone();
         shared.is_stepping.store(true, Ordering::Relaxed);
         let progress = loop {
             let chunk = pool.run(move || work.advance(CHUNK)).await;
@@ -187,7 +189,7 @@ impl SimulationTask {
             core.world.take()
         };
         let Some(world) = world else { return };
-        let pool = self.simulation.services.pool.clone();
+        let pool = self.simulation.shared.services.pool.clone();
         let taken = pool.run(move || {
             let snapshot = Snapshot::take(&world);
             (world, snapshot)
@@ -218,7 +220,7 @@ impl SimulationTask {
         let (world, mut history) = {
             let shared = &self.simulation.shared;
             let mut core = shared.core();
-            if self.now() < shared.last_access() + self.simulation.services.freeze_after {
+            if self.now() < shared.last_access() + self.simulation.shared.services.freeze_after {
                 return;
             }
             core.view = None;
@@ -230,7 +232,7 @@ impl SimulationTask {
                 }
             }
         };
-        let pool = self.simulation.services.pool.clone();
+        let pool = self.simulation.shared.services.pool.clone();
         let frozen = pool.run(move || {
             if world.is_settled() {
                 history.rebase(Snapshot::take(&world));
@@ -269,7 +271,7 @@ impl SimulationTask {
             core.view = None;
             core.history.take().ok_or(EngineFault)?
         };
-        let services = Arc::clone(&self.simulation.services);
+        let services = Arc::clone(&self.simulation.shared.services);
         let limits = services.limits;
         let mut replay = services.pool.run(move || history.replay(limits)).await??;
         loop {
@@ -306,12 +308,13 @@ impl SimulationTask {
             let mut core = self.core();
             (core.world.take(), core.history.take(), core.view.take())
         };
-        let pool = self.simulation.services.pool.clone();
+        let pool = self.simulation.shared.services.pool.clone();
         let _ = pool.run(move || drop(gone)).await;
     }
 
     fn next_deadline(&self) -> tokio::time::Instant {
-        let (shared, services) = (&self.simulation.shared, &self.simulation.services);
+        let shared = &self.simulation.shared;
+        let services = &shared.services;
         let next = if self.is_frozen() {
             shared.expires()
         } else {
@@ -330,7 +333,7 @@ impl SimulationTask {
     }
 
     fn now(&self) -> Moment {
-        self.simulation.services.clock.now()
+        self.simulation.shared.services.clock.now()
     }
 }
 

@@ -105,7 +105,7 @@ pub(crate) async fn show_readiness(State(state): State<AppState>) -> Response {
 )]
 pub(crate) async fn show_openapi(State(state): State<AppState>) -> Response {
     let json = [(header::CONTENT_TYPE, "application/json")];
-    (json, state.openapi).into_response()
+    (json, state.openapi.clone()).into_response()
 }
 
 /// What a problem's code means: where the links of problems lead.
