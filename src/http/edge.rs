@@ -33,7 +33,7 @@ const MAX_URI_LENGTH: usize = 8 * 1024;
 /// The longest request id that is taken over, in bytes.
 const MAX_REQUEST_ID_LENGTH: usize = 128;
 /// Header: names a request in logs and problems.
-const X_REQUEST_ID: &str = "x-request-id";
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const JSON: MediaType<'_> = mediatype::media_type!(APPLICATION / JSON);
 
@@ -159,14 +159,14 @@ fn cors(config: &Config) -> CorsLayer {
         SIM_INSTANCE,
         IDEMPOTENCY_REPLAYED,
         X_REQUEST_ID,
-        "location",
-        "retry-after",
+        header::LOCATION,
+        header::RETRY_AFTER,
     ];
     CorsLayer::new()
         .allow_origin(origins)
         .allow_headers(Any)
         .allow_methods(methods)
-        .expose_headers(told.map(HeaderName::from_static))
+        .expose_headers(told)
 }
 
 /// What is wrong with a request whatever its route.

@@ -1,12 +1,13 @@
 //! What handlers take from a request; what cannot be taken is refused with a problem.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
     extract::{FromRequest, FromRequestParts, RawPathParams, Request},
-    http::{HeaderMap, Method, header, request::Parts},
+    http::{HeaderMap, HeaderName, Method, header, request::Parts},
 };
+use futures_util::future::poll_immediate;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use xxhash_rust::xxh3::Xxh3;
@@ -22,6 +23,8 @@ use crate::{
     simulations::{IdempotencyKey, SimulationHandle},
 };
 
+/// Header: under which key a client may send a request again.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// How long the body of a request may take to come.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 /// Bodies of more bytes than this are parsed on the compute pool.
@@ -153,7 +156,7 @@ async fn path_parameter<S: Send + Sync>(
 
 /// The idempotency key, if the request has one.
 fn key_text(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
-    let mut keys = headers.get_all("idempotency-key").iter();
+    let mut keys = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(key) = keys.next() else {
         return Ok(None);
     };
@@ -213,8 +216,16 @@ async fn read(headers: &HeaderMap, body: Body, state: &AppState) -> Result<Bytes
         }
         return Err(too_large(usize::try_from(length).unwrap_or(usize::MAX)));
     }
-    let whole = Limited::new(&mut body, maximum).collect();
-    match tokio::time::timeout(BODY_TIMEOUT, whole).await {
+    let mut whole = pin!(Limited::new(&mut body, maximum).collect());
+    // A body is there one poll after it is asked for, if it came with its head: most need no timer.
+    let read = match poll_immediate(whole.as_mut()).await {
+        Some(read) => Ok(read),
+        None => {
+            tokio::task::yield_now().await;
+            tokio::time::timeout(BODY_TIMEOUT, whole).await
+        }
+    };
+    match read {
         Ok(Ok(whole)) => Ok(whole.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             discard(&mut body).await;

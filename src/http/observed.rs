@@ -1,20 +1,20 @@
 //! Replies about one simulation: JSON, and headers that say at which moment it was seen.
 
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
 use crate::simulations::Reply;
 
 /// Header: how many commands the simulation had seen.
-pub(super) const SIM_SEQ: &str = "sim-seq";
+pub(super) const SIM_SEQ: HeaderName = HeaderName::from_static("sim-seq");
 /// Header: how many steps it had taken.
-pub(super) const SIM_STEP: &str = "sim-step";
+pub(super) const SIM_STEP: HeaderName = HeaderName::from_static("sim-step");
 /// Header: the instance that answered.
-pub(super) const SIM_INSTANCE: &str = "sim-instance";
+pub(super) const SIM_INSTANCE: HeaderName = HeaderName::from_static("sim-instance");
 /// Header: this is the reply to an earlier request with the same key.
-pub(super) const IDEMPOTENCY_REPLAYED: &str = "idempotency-replayed";
+pub(super) const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// A reply with its status.
 pub(super) struct Observed {

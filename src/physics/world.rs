@@ -35,6 +35,8 @@ pub struct World {
 pub struct Run {
     remaining: u32,
     dt: f64,
+    /// Whether any body is pushed at every step; no body comes or goes during a run.
+    pushes: bool,
     recorder: Option<Box<Recorder>>,
     outcome: Outcome,
     #[cfg(test)]
@@ -76,7 +78,7 @@ impl World {
         let run = match command {
             Command::Step(steps) => {
                 let dt = steps.dt.unwrap_or(self.config.dt);
-                Run::steps(steps.count, dt, Outcome::Stepped)
+                self.steps_of(steps.count, dt, Outcome::Stepped)
             }
             Command::Record(id, recording) => {
                 let recording = *recording;
@@ -89,12 +91,12 @@ impl World {
             #[cfg(test)]
             Command::Panic(count) => Run {
                 panics: true,
-                ..Run::steps(*count, self.config.dt, Outcome::Done)
+                ..self.steps_of(*count, self.config.dt, Outcome::Done)
             },
             edit => {
                 let outcome = self.edit(edit);
                 self.settled = false;
-                Run::steps(0, self.config.dt, outcome)
+                self.steps_of(0, self.config.dt, outcome)
             }
         };
         Ok(run)
@@ -106,7 +108,7 @@ impl World {
         if let Some(recorder) = &mut run.recorder {
             recorder.before_step(&self.engine, &self.roster, time);
         }
-        self.step(run.dt);
+        self.step(run.dt, run.pushes);
         run.remaining -= 1;
         if let Some(recorder) = &mut run.recorder {
             recorder.after_step(&self.engine, &self.roster, time);
@@ -177,6 +179,20 @@ impl World {
         self.roster.bodies.len()
     }
 
+    fn steps_of(&self, count: u32, dt: f64, outcome: Outcome) -> Run {
+        let mut bodies = self.roster.bodies.values();
+        Run {
+            remaining: count,
+            dt,
+            pushes: count > 0
+                && bodies.any(|body| body.force.is_some() || Drag::of(&body.spec).is_some()),
+            recorder: None,
+            outcome,
+            #[cfg(test)]
+            panics: false,
+        }
+    }
+
     fn record(&self, position: u32, recording: Recording, dt: f64) -> Run {
         Run {
             recorder: Some(Box::new(Recorder::new(
@@ -185,18 +201,20 @@ impl World {
                 dt,
                 &self.roster,
             ))),
-            ..Run::steps(recording.steps.count, dt, Outcome::Done)
+            ..self.steps_of(recording.steps.count, dt, Outcome::Done)
         }
     }
 
-    fn step(&mut self, dt: f64) {
+    fn step(&mut self, dt: f64, pushes: bool) {
         #[expect(
             clippy::cast_possible_truncation,
             reason = "the engine computes in f32"
         )]
         let engine_dt = dt as f32;
         self.engine.integration_parameters.dt = engine_dt;
-        self.push(engine_dt);
+        if pushes {
+            self.push(engine_dt);
+        }
         self.engine.step();
         self.time.tick(dt);
         self.settled = true;
@@ -283,16 +301,5 @@ impl Run {
     /// How many steps are still to be taken.
     pub fn remaining(&self) -> u32 {
         self.remaining
-    }
-
-    fn steps(count: u32, dt: f64, outcome: Outcome) -> Self {
-        Self {
-            remaining: count,
-            dt,
-            recorder: None,
-            outcome,
-            #[cfg(test)]
-            panics: false,
-        }
     }
 }

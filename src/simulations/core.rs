@@ -91,7 +91,9 @@ impl Core {
                 self.world = Some(world);
                 Attempt::Answered(Err(refused.into()))
             }
-            progress => Attempt::Left(Left::Begun(progress)),
+            progress @ (Progress::Unfinished(_) | Progress::Failed(_)) => {
+                Attempt::Left(Left::Begun(progress))
+            }
         }
     }
 

@@ -133,9 +133,10 @@ impl SimulationTask {
 
     /// Carries on with what could not be finished at once.
     async fn carry_on(&mut self, client: Client, progress: Progress) {
-        let progress = match progress {
-            Progress::Unfinished(work) => self.step_elsewhere(work).await,
-            finished => finished,
+        let progress = if let Progress::Unfinished(work) = progress {
+            self.step_elsewhere(work).await
+        } else {
+            progress
         };
         let result = match progress {
             Progress::Done(done) => Ok(self.core().commit(&self.simulation.shared, *done)),

@@ -106,13 +106,10 @@ impl Work {
         };
         while !run.is_done() {
             self.world.advance(&mut run);
-            if begun.elapsed() >= budget {
-                break;
+            if !run.is_done() && begun.elapsed() >= budget {
+                self.run = Some(run);
+                return Ok(None);
             }
-        }
-        if !run.is_done() {
-            self.run = Some(run);
-            return Ok(None);
         }
         let outcome = self.world.finish(run);
         let view = shows_world(&outcome).then(|| Arc::new(self.world.view()));
