@@ -318,7 +318,9 @@ fn the_build_stage_has_every_file_that_cargo_wants() {
     }
     fs::create_dir_all(&context).unwrap();
     for source in &sources {
-        std::os::unix::fs::symlink(Path::new(ROOT).join(source), context.join(source)).unwrap();
+        let place = context.join(source);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(Path::new(ROOT).join(source), place).unwrap();
     }
 
     // `cargo fetch` is the quickest command that insists on every file the manifest names.
