@@ -218,12 +218,11 @@ async fn read(headers: &HeaderMap, body: Body, state: &AppState) -> Result<Bytes
     }
     let mut whole = pin!(Limited::new(&mut body, maximum).collect());
     // A body is there one poll after it is asked for, if it came with its head: most need no timer.
-    let read = match poll_immediate(whole.as_mut()).await {
-        Some(read) => Ok(read),
-        None => {
-            tokio::task::yield_now().await;
-            tokio::time::timeout(BODY_TIMEOUT, whole).await
-        }
+    let read = if let Some(read) = poll_immediate(whole.as_mut()).await {
+        Ok(read)
+    } else {
+        tokio::task::yield_now().await;
+        tokio::time::timeout(BODY_TIMEOUT, whole).await
     };
     match read {
         Ok(Ok(whole)) => Ok(whole.to_bytes()),

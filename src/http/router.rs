@@ -67,6 +67,10 @@ fn documentation() -> Router {
         "url": "/openapi.json",
         "withDefaultFonts": false,
         "telemetry": false,
+        // What follows would lead to services elsewhere.
+        "showDeveloperTools": "never",
+        "agent": {"disabled": true},
+        "mcp": {"disabled": true},
     });
     scalar::router("/docs", &settings)
 }

@@ -6,11 +6,12 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
+    committed::{Committed, Seen},
     error::SimulationError,
-    handle::{Committed, MAX_BODIES_IN_PLACE, Seen, Shared},
     history::History,
     idempotency::{IdempotencyKey, IdempotencyTable},
     reply::Reply,
+    shared::Shared,
     work::{Done, Progress, Work},
 };
 use crate::{
@@ -20,6 +21,8 @@ use crate::{
 
 /// Work that is expected to take no longer than this is done in place.
 const IN_PLACE: Duration = Duration::from_micros(100);
+/// Worlds of more bodies than this are never worked on, shown or written down in place.
+pub(super) const MAX_BODIES_IN_PLACE: usize = 150;
 /// Work in place that takes longer than this after all is continued on the compute pool.
 const IN_PLACE_AT_MOST: Duration = Duration::from_millis(1);
 /// What one step is taken to cost for each body, as long as it was not measured.

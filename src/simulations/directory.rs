@@ -11,14 +11,16 @@ use std::{
 
 use super::{
     Services,
+    committed::Committed,
     core::Core,
     error::SimulationError,
-    handle::{Committed, Creation, Shared, SimulationHandle},
+    handle::SimulationHandle,
     history::History,
     idempotency::IdempotencyKey,
     inbox::Inbox,
     record::Labels,
     reply::{Reply, json},
+    shared::{Creation, Shared},
     task::SimulationTask,
 };
 use crate::{

@@ -2,109 +2,33 @@
 
 use std::{
     fmt,
-    sync::{
-        Arc, Mutex, MutexGuard, OnceLock,
-        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use tokio::sync::oneshot;
 
 use super::{
-    Services,
-    core::{Attempt, Core, Left},
+    committed::Seen,
+    core::{Attempt, Left, MAX_BODIES_IN_PLACE},
     error::SimulationError,
-    idempotency::{IdempotencyKey, KeyInFlight, KeysInFlight},
-    inbox::{CommandRequest, Inbox, Message, Refusal},
+    idempotency::{IdempotencyKey, KeyInFlight},
+    inbox::{CommandRequest, Message, Refusal},
     record::{Labels, SimulationRecord},
     reply::{Reply, json, state_body},
+    shared::Shared,
     task::Client,
+    ticket::Ticket,
 };
 use crate::{
-    clock::Moment,
     id::{BodyId, JointId, SimulationId},
-    physics::{Command, PhysicsError, View, World, WorldConfig},
+    physics::{Command, PhysicsError, View},
 };
-
-/// Worlds of more bodies than this are shown and written down on the compute pool.
-pub(super) const MAX_BODIES_IN_PLACE: usize = 150;
 
 /// A live simulation. Cheap to clone.
 #[derive(Clone)]
 pub struct SimulationHandle {
     pub(super) shared: Arc<Shared>,
-}
-
-/// What a simulation's task and all its handles share.
-pub(super) struct Shared {
-    pub(super) services: Arc<Services>,
-    pub(super) id: SimulationId,
-    pub(super) created: Moment,
-    /// Its place in lists; no two simulations of an instance have the same.
-    pub(super) created_unix_micros: u64,
-    pub(super) inbox: Inbox,
-    pub(super) core: Mutex<Core>,
-    pub(super) committed: Mutex<Committed>,
-    pub(super) labels: Mutex<Arc<Labels>>,
-    pub(super) ttl_micros: AtomicU64,
-    pub(super) last_access_micros: AtomicU64,
-    pub(super) is_stepping: AtomicBool,
-    pub(super) is_frozen: AtomicBool,
-    pub(super) keys_in_flight: KeysInFlight,
-    /// How the simulation was created, if the client may ask again.
-    pub(super) creation: OnceLock<Box<Creation>>,
-}
-
-/// Where a simulation stands, as far as commands are committed.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Committed {
-    pub(super) config: WorldConfig,
-    pub(super) seq: u64,
-    pub(super) step: u64,
-    pub(super) time: f64,
-    pub(super) bodies: usize,
-    pub(super) joints: usize,
-}
-
-/// The keyed request that created a simulation, and its reply.
-pub(super) struct Creation {
-    pub(super) key: IdempotencyKey,
-    pub(super) reply: Reply,
-}
-
-/// The last committed state.
-#[derive(Clone)]
-pub(super) struct Seen {
-    pub(super) view: Arc<View>,
-    pub(super) seq: u64,
-}
-
-/// Settles between a task that begins a command and a client that stops waiting for it.
-#[derive(Default)]
-pub(super) struct Ticket(AtomicU8);
-
-const WAITING: u8 = 0;
-const BEGUN: u8 = 1;
-const ABANDONED: u8 = 2;
-
-impl Ticket {
-    /// Begins the command, unless its client has given it up.
-    pub(super) fn begin(&self) -> bool {
-        self.settle(BEGUN)
-    }
-
-    /// Gives the command up, unless it has begun.
-    fn abandon(&self) -> bool {
-        self.settle(ABANDONED)
-    }
-
-    fn settle(&self, outcome: u8) -> bool {
-        let order = Ordering::AcqRel;
-        self.0
-            .compare_exchange(WAITING, outcome, order, Ordering::Acquire)
-            .is_ok()
-    }
 }
 
 impl SimulationHandle {
@@ -323,55 +247,6 @@ impl SimulationHandle {
             return SimulationError::OutcomeUnknown;
         }
         SimulationError::NotFound(self.id().clone())
-    }
-}
-
-impl Committed {
-    /// Where a simulation with this world stands before its first command.
-    pub(super) fn of(world: &World) -> Self {
-        Self {
-            config: *world.config(),
-            seq: 0,
-            step: world.steps(),
-            time: world.time(),
-            bodies: world.body_count(),
-            joints: world.joint_count(),
-        }
-    }
-}
-
-impl Shared {
-    pub(super) fn core(&self) -> MutexGuard<'_, Core> {
-        self.core.lock().expect("no holder of this lock panics")
-    }
-
-    pub(super) fn committed(&self) -> MutexGuard<'_, Committed> {
-        self.committed
-            .lock()
-            .expect("no holder of this lock panics")
-    }
-
-    pub(super) fn touch(&self, now: Moment) {
-        self.last_access_micros
-            .store(now.as_micros(), Ordering::Relaxed);
-    }
-
-    pub(super) fn set_ttl(&self, ttl: Duration) {
-        let micros = u64::try_from(ttl.as_micros()).unwrap_or(u64::MAX);
-        self.ttl_micros.store(micros, Ordering::Relaxed);
-    }
-
-    pub(super) fn ttl(&self) -> Duration {
-        Duration::from_micros(self.ttl_micros.load(Ordering::Relaxed))
-    }
-
-    pub(super) fn last_access(&self) -> Moment {
-        Moment::from_micros(self.last_access_micros.load(Ordering::Relaxed))
-    }
-
-    /// When it expires, unless somebody uses it before.
-    pub(super) fn expires(&self) -> Moment {
-        self.last_access() + self.ttl()
     }
 }
 

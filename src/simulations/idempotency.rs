@@ -49,7 +49,7 @@ pub(super) struct KeysInFlight(Mutex<HashSet<Arc<str>>>);
 
 /// Holds a key as long as its request waits or runs.
 pub(super) struct KeyInFlight {
-    owner: Arc<super::handle::Shared>,
+    owner: Arc<super::shared::Shared>,
     key: Arc<str>,
 }
 
@@ -108,7 +108,7 @@ impl IdempotencyTable {
 impl KeyInFlight {
     /// Takes a key for a request, unless another request with it waits or runs.
     pub(super) fn take(
-        owner: &Arc<super::handle::Shared>,
+        owner: &Arc<super::shared::Shared>,
         key: &IdempotencyKey,
     ) -> Result<Self, SimulationError> {
         if owner.keys_in_flight.keys().insert(Arc::clone(&key.key)) {

@@ -7,11 +7,7 @@ use std::{
 
 use tokio::sync::{Notify, oneshot};
 
-use super::{
-    handle::{Seen, Ticket},
-    task::Client,
-    work::Progress,
-};
+use super::{committed::Seen, task::Client, ticket::Ticket, work::Progress};
 use crate::physics::Command;
 
 /// How many clients may wait to be shown the state.

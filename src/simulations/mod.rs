@@ -1,5 +1,6 @@
 //! Live simulations: one task for each, everyone else holds a handle.
 
+mod committed;
 mod core;
 mod directory;
 mod error;
@@ -9,10 +10,12 @@ mod idempotency;
 mod inbox;
 mod record;
 mod reply;
+mod shared;
 mod step_pool;
 mod task;
 #[cfg(test)]
 mod tests;
+mod ticket;
 mod work;
 
 use std::{sync::atomic::AtomicBool, time::Duration};

@@ -8,10 +8,11 @@ use std::{
 use tokio::{pin, select, sync::oneshot, time::sleep_until};
 
 use super::{
+    committed::Seen,
     core::{Attempt, Core, Left},
     directory::Simulations,
     error::SimulationError,
-    handle::{Seen, SimulationHandle},
+    handle::SimulationHandle,
     idempotency::{IdempotencyKey, KeyInFlight},
     inbox::{CommandRequest, Message},
     reply::Reply,

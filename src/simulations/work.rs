@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    handle::Committed,
+    committed::Committed,
     reply::{outcome_body, shows_world},
     step_pool::contained,
 };
