@@ -69,6 +69,7 @@ fn documentation() -> Router {
         "telemetry": false,
         // What follows would lead to services elsewhere.
         "showDeveloperTools": "never",
+        "hideClientButton": true,
         "agent": {"disabled": true},
         "mcp": {"disabled": true},
     });
