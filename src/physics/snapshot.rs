@@ -98,16 +98,6 @@ impl Snapshot {
             settled: true,
         })
     }
-
-    /// How many bytes it takes.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether it holds nothing; never so for a snapshot that was taken.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 fn checksum(bytes: &[u8]) -> [u8; 8] {

@@ -87,7 +87,9 @@ impl SimulationHandle {
     /// Carries a small command out here and now, if nobody else is at it and nobody waits.
     fn attempt(&self, command: Command, key: Option<&IdempotencyKey>) -> Attempt {
         let shared = &self.shared;
-        if !shared.inbox.is_idle() {
+        // More than one step might have to be put off half done, and only the task may put off: it
+        // would take a world that is on its way to it for frozen, and make it a second time.
+        if command.steps() > 1 || !shared.inbox.is_idle() {
             return Attempt::Left(Left::Unbegun(command));
         }
         let Ok(mut core) = shared.core.try_lock() else {
