@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
@@ -12,12 +12,14 @@ use tokio::net::TcpListener;
 
 use crate::{
     clock::Clock,
-    config::{Config, StorageBackend},
+    config::{Config, RedisDegraded, StorageBackend},
     http,
+    metrics::Metrics,
     physics::WorldLimits,
-    registry::{MemoryRegistry, Registry},
+    redis_store::{RedisOptions, RedisStore, RedisTarget},
+    registry::{MemoryRegistry, RedisRegistry},
     shutdown::Shutdown,
-    simulations::{Services, Simulations, StepPool},
+    simulations::{FleetSettings, Services, Simulations, StepPool},
 };
 
 /// How long those whose requests are cut off have to be told so.
@@ -34,20 +36,32 @@ pub struct App {
 }
 
 impl App {
-    /// Starts the service on `listener`.
-    #[expect(
-        clippy::unused_async,
-        reason = "a registry may have to be reached first"
-    )]
-    pub async fn start(config: Config, listener: TcpListener) -> io::Result<Self> {
+    /// Starts the service on `listeners`.
+    pub fn start(config: Config, listeners: Listeners) -> io::Result<Self> {
         let (clock, shutdown) = (Clock::start(), Shutdown::default());
-        let registry: Arc<dyn Registry> = match config.storage_backend {
-            StorageBackend::Memory => {
+        let services = services(&config, clock)?;
+        let simulations = match (config.storage_backend, &listeners.internal) {
+            (StorageBackend::Redis, Some(internal)) => {
+                let target = config.redis_target().map_err(io::Error::other)?;
+                let settings = fleet_settings(&config, &target, internal.local_addr()?)?;
+                let registry = Arc::new(RedisRegistry::new(redis_store(&config)?));
+                tracing::info!(
+                    "Initialized RedisStorage backend ({target}, TTL {} s, reached by the other instances on {})",
+                    config.storage_ttl_seconds,
+                    settings.advertised_url,
+                );
+                Simulations::in_fleet(services, registry, settings, &shutdown)
+            }
+            (StorageBackend::Redis | StorageBackend::Memory, _) => {
                 tracing::info!("Initialized MemoryStorage backend (local development)");
-                Arc::new(MemoryRegistry::new(clock))
+                Simulations::alone(services, Arc::new(MemoryRegistry::new(clock)))
             }
         };
-        let simulations = Simulations::new(services(&config, clock)?, registry);
+        let Listeners {
+            public: listener,
+            internal,
+            metrics,
+        } = listeners;
         let address = listener.local_addr()?;
         let config = Arc::new(config);
         shutdown.spawn(http::serve(
@@ -56,6 +70,7 @@ impl App {
             simulations.clone(),
             shutdown.clone(),
         ));
+        drop((internal, metrics));
         tracing::info!(
             instance_id = %simulations.services().instance_id,
             "rapier-physics-service {} listening on {address}",
@@ -79,7 +94,7 @@ impl App {
     pub async fn drain(self) -> bool {
         self.simulations.drain();
         let in_time = self.shutdown.drain(self.config.shutdown_grace()).await;
-        self.simulations.close();
+        self.simulations.close().await;
         if !in_time {
             // Whoever still waits is told that the outcome is unknown.
             self.shutdown.drain(LAST_WORDS).await;
@@ -94,15 +109,42 @@ impl App {
     }
 }
 
+/// Where the service is reached.
+pub struct Listeners {
+    /// By clients.
+    pub public: TcpListener,
+    /// By other instances, where there may be any.
+    pub internal: Option<TcpListener>,
+    /// By Prometheus.
+    pub metrics: Option<TcpListener>,
+}
+
 /// Listens where `config` says; on IPv4 alone where all addresses are asked for and there is no
 /// IPv6.
-pub fn bind(config: &Config) -> io::Result<TcpListener> {
-    let address = SocketAddr::new(config.host, config.port);
+pub fn bind(config: &Config) -> io::Result<Listeners> {
+    let in_fleet = config.storage_backend == StorageBackend::Redis;
+    if in_fleet {
+        // Certificates that cannot be used are told of before any port is taken.
+        drop(redis_store(config)?);
+    }
+    let has_metrics = config.metrics_port > 0;
+    Ok(Listeners {
+        public: bind_port(config.host, config.port)?,
+        internal: in_fleet
+            .then(|| bind_port(config.host, config.internal_port))
+            .transpose()?,
+        metrics: has_metrics
+            .then(|| bind_port(config.host, config.metrics_port))
+            .transpose()?,
+    })
+}
+
+fn bind_port(host: IpAddr, port: u16) -> io::Result<TcpListener> {
+    let address = SocketAddr::new(host, port);
     let bound = match listen(address) {
-        Err(_) if config.host.is_ipv6() && config.host.is_unspecified() => listen(SocketAddr::new(
-            IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            config.port,
-        )),
+        Err(_) if host.is_ipv6() && host.is_unspecified() => {
+            listen(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port))
+        }
         bound => bound,
     };
     bound.map_err(|error| io::Error::new(error.kind(), format!("{address} is not free: {error}")))
@@ -125,6 +167,11 @@ fn services(config: &Config, clock: Clock) -> io::Result<Services> {
         instance_id: config.instance_id(),
         pool: StepPool::start(config.compute_threads())?,
         clock,
+        metrics: Arc::new(Metrics::default()),
+        durability: match config.storage_backend {
+            StorageBackend::Memory => "memory",
+            StorageBackend::Redis => "registry",
+        },
         limits: WorldLimits {
             max_bodies: config.max_bodies_per_simulation as usize,
             max_joints: config.max_joints_per_simulation as usize,
@@ -137,5 +184,56 @@ fn services(config: &Config, clock: Clock) -> io::Result<Services> {
         default_ttl: Duration::from_secs(config.storage_ttl_seconds),
         freeze_after: Duration::from_secs(config.freeze_after_seconds),
         is_draining: AtomicBool::new(false),
+    })
+}
+
+fn redis_store(config: &Config) -> io::Result<RedisStore> {
+    let target = config.redis_target().map_err(io::Error::other)?;
+    let options = RedisOptions {
+        timeout: Duration::from_millis(config.redis_timeout_ms),
+        pool_size: config.redis_pool_size as usize,
+        ca_pem: config.redis_ca_pem()?,
+    };
+    RedisStore::new(&target, options).map_err(io::Error::other)
+}
+
+fn fleet_settings(
+    config: &Config,
+    target: &RedisTarget,
+    internal: SocketAddr,
+) -> io::Result<FleetSettings> {
+    let advertised = config.advertise_url.clone().or_else(|| {
+        let ip: IpAddr = config.fly_private_ip.as_ref()?.parse().ok()?;
+        Some(format!("http://{}", SocketAddr::new(ip, internal.port())))
+    });
+    let advertised = match advertised {
+        Some(url) => url.trim_end_matches('/').to_owned(),
+        None if internal.ip().is_unspecified() => {
+            let ip = address_facing(target).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+            format!("http://{}", SocketAddr::new(ip, internal.port()))
+        }
+        None => format!("http://{internal}"),
+    };
+    Ok(FleetSettings {
+        advertised_url: advertised.into(),
+        secret: config.internal_secret.clone().map(Into::into),
+        lease_ttl: Duration::from_millis(config.lease_ttl_ms),
+        ttl_flush: Duration::from_millis(config.ttl_flush_ms),
+        sweep: Duration::from_secs(config.sweep_seconds),
+        fails_closed: config.redis_degraded == RedisDegraded::FailClosed,
+    })
+}
+
+/// The local address that faces Redis: the others are likely to reach this instance there, too.
+/// Nothing is sent.
+fn address_facing(target: &RedisTarget) -> Option<IpAddr> {
+    let redis = target.address_hint()?;
+    let wildcard: IpAddr = "::".parse().ok()?;
+    let sockets = [wildcard, Ipv4Addr::UNSPECIFIED.into()];
+    sockets.into_iter().find_map(|local| {
+        let socket = UdpSocket::bind((local, 0)).ok()?;
+        socket.connect((redis.0.as_str(), redis.1)).ok()?;
+        let ip = socket.local_addr().ok()?.ip();
+        Some(ip.to_canonical())
     })
 }

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::time::{ClockId, clock_gettime};
 use time::{
     OffsetDateTime,
     format_description::well_known::{
@@ -20,6 +21,13 @@ const MILLISECONDS: EncodedConfig = Config::DEFAULT
     })
     .encode();
 
+/// A clock that goes on while the machine is suspended: a lease runs out whether its holder is
+/// awake or not.
+#[cfg(target_os = "linux")]
+const CLOCK: ClockId = ClockId::Boottime;
+#[cfg(not(target_os = "linux"))]
+const CLOCK: ClockId = ClockId::Monotonic;
+
 /// A moment of this process's life. Moments of two processes are never compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(u64);
@@ -27,7 +35,7 @@ pub struct Moment(u64);
 /// Tells moments, and what wall time they had.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
-    started: Instant,
+    started: Duration,
     started_at: OffsetDateTime,
 }
 
@@ -39,24 +47,24 @@ impl Clock {
     )]
     pub fn start() -> Self {
         Self {
-            started: Instant::now(),
+            started: since_boot(),
             started_at: std::time::SystemTime::now().into(),
         }
     }
 
     /// The present moment.
     pub fn now(&self) -> Moment {
-        Moment(micros(self.started.elapsed()))
+        Moment(micros(self.uptime()))
     }
 
     /// How long the clock has run.
     pub fn uptime(&self) -> Duration {
-        self.started.elapsed()
+        since_boot().saturating_sub(self.started)
     }
 
     /// The moment as the runtime's timers take it.
     pub fn instant(&self, moment: Moment) -> Instant {
-        self.started + Duration::from_micros(moment.0)
+        Instant::now() + moment.since(self.now())
     }
 
     /// Microseconds from 1970 to the moment.
@@ -79,6 +87,11 @@ impl Moment {
         self.0
     }
 
+    /// How long after `earlier` it is; nothing if it is before.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+
     /// The moment behind a plain number.
     pub fn from_micros(micros: u64) -> Self {
         Self(micros)
@@ -91,6 +104,12 @@ impl std::ops::Add<Duration> for Moment {
     fn add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(micros(duration)))
     }
+}
+
+fn since_boot() -> Duration {
+    let now = clock_gettime(CLOCK);
+    let (seconds, nanos) = (u64::try_from(now.tv_sec), u32::try_from(now.tv_nsec));
+    Duration::new(seconds.unwrap_or(0), nanos.unwrap_or(0))
 }
 
 fn micros(duration: Duration) -> u64 {

@@ -1,10 +1,16 @@
 //! Every setting: its name in the environment, its unit, its default and its range.
 
-use std::{ffi::OsString, net::IpAddr, thread, time::Duration};
+use std::{
+    ffi::OsString, fs, io, net::IpAddr, path::PathBuf, str::FromStr, thread, time::Duration,
+};
 
-use clap::{CommandFactory, Parser, ValueEnum, error::ErrorKind, value_parser};
+use clap::{ArgAction, CommandFactory, Parser, ValueEnum, error::ErrorKind, value_parser};
+use ipnet::IpNet;
 
-use crate::id::InstanceId;
+use crate::{
+    id::{InstanceId, Tenant},
+    redis_store::RedisTarget,
+};
 
 /// The settings of the service, from flags or the environment. A setting is an environment
 /// variable, or the flag of the same name in lower case with dashes.
@@ -22,6 +28,93 @@ pub struct Config {
     /// Where simulations are registered.
     #[arg(long, env, default_value = "memory")]
     pub storage_backend: StorageBackend,
+
+    /// Where Redis is: redis://, rediss:// or unix://; redis://host,host,host for a cluster,
+    /// redis://name?sentinel=host:port,host:port for Sentinel.
+    #[arg(long, env, hide_env_values = true)]
+    pub redis_url: Option<String>,
+
+    /// Where Redis is, unless REDIS_URL says so.
+    #[arg(long, env, hide_env_values = true)]
+    pub upstash_redis_url: Option<String>,
+
+    /// A file with the certificates of a private authority that Redis' certificate is signed by.
+    #[arg(long, env)]
+    pub redis_ca_file: Option<PathBuf>,
+
+    /// How long Redis has for an answer, in milliseconds.
+    #[arg(long, env, default_value_t = 1000, value_parser = value_parser!(u64).range(100..=60_000))]
+    pub redis_timeout_ms: u64,
+
+    /// Connections to Redis for requests; a few more are kept for what goes on in the background.
+    #[arg(long, env, default_value_t = 8, value_parser = value_parser!(u32).range(1..=256))]
+    pub redis_pool_size: u32,
+
+    /// What happens to changes while Redis cannot be reached: serve goes on without it, fail-closed
+    /// refuses them.
+    #[arg(long, env, default_value = "serve")]
+    pub redis_degraded: RedisDegraded,
+
+    /// Whether /ready answers 503 while Redis cannot be reached.
+    #[arg(long, env, default_value_t = false, action = ArgAction::Set)]
+    pub ready_requires_redis: bool,
+
+    /// What simulations survive unless their clients say otherwise.
+    #[arg(long, env, default_value = "registry")]
+    pub default_durability: Durability,
+
+    /// How long an instance that is not heard of keeps its simulations, in milliseconds. The lease
+    /// is renewed three times as often, and nothing is answered in its last quarter.
+    #[arg(long, env, default_value_t = 6000, value_parser = value_parser!(u64).range(300..=600_000))]
+    pub lease_ttl_ms: u64,
+
+    /// How often Redis is told which simulations were used, in milliseconds.
+    #[arg(long, env, default_value_t = 1000, value_parser = value_parser!(u64).range(50..=60_000))]
+    pub ttl_flush_ms: u64,
+
+    /// How often leftovers of instances that are gone are looked for, in seconds.
+    #[arg(long, env, default_value_t = 60, value_parser = value_parser!(u64).range(1..=3600))]
+    pub sweep_seconds: u64,
+
+    /// Port for other instances to reach this one on; 0 takes a free one. Only with Redis.
+    #[arg(long, env, default_value_t = 9001)]
+    pub internal_port: u16,
+
+    /// Where other instances reach the internal port, such as http://10.0.0.7:9001; unless given,
+    /// the address that Fly set or the one that faces Redis.
+    #[arg(long, env)]
+    pub advertise_url: Option<String>,
+
+    /// What instances prove to each other who they are with; they agree on one unless given.
+    #[arg(long, env, hide_env_values = true)]
+    pub internal_secret: Option<String>,
+
+    /// The private address of the Fly machine, which Fly sets.
+    #[arg(long, env, hide = true)]
+    pub fly_private_ip: Option<String>,
+
+    /// How requests get to the owner of a simulation: proxy forwards them, fly-replay has Fly's
+    /// proxy send them again where it can.
+    #[arg(long, env, default_value = "proxy")]
+    pub routing: Routing,
+
+    /// Who may use the service: a comma-separated list of name=hash, the hash being the SHA-256 of
+    /// the key in hex. Everybody may unless given.
+    #[arg(long, env, default_value = "", hide_env_values = true)]
+    pub api_keys: ApiKeys,
+
+    /// Port for Prometheus, which reads /metrics; 0 for none.
+    #[arg(long, env, default_value_t = 9091)]
+    pub metrics_port: u16,
+
+    /// The header in which a trusted proxy says who its client is.
+    #[arg(long, env)]
+    pub client_ip_header: Option<String>,
+
+    /// Proxies whose word on their client is taken: a comma-separated list of networks such as
+    /// 10.0.0.0/8.
+    #[arg(long, env, value_delimiter = ',')]
+    pub trusted_proxies: Vec<IpNet>,
 
     /// How long a simulation lives without being used, in seconds.
     #[arg(long, env, default_value_t = 3600, value_parser = value_parser!(u64).range(1..=31_536_000))]
@@ -110,6 +203,81 @@ pub struct Config {
 pub enum StorageBackend {
     /// In the memory of this process.
     Memory,
+    /// In Redis, with other instances.
+    Redis,
+}
+
+/// What happens to changes while Redis cannot be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RedisDegraded {
+    /// They are made.
+    Serve,
+    /// They are refused.
+    #[value(alias = "fail_closed")]
+    FailClosed,
+}
+
+/// What simulations survive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Durability {
+    /// They are found from everywhere, and end with the process that has them.
+    Registry,
+}
+
+/// How requests get to the owner of a simulation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Routing {
+    /// They are forwarded.
+    Proxy,
+    /// Fly's proxy is asked to send them again.
+    FlyReplay,
+}
+
+/// The keys that clients have, as hashes.
+#[derive(Clone, Debug, Default)]
+pub struct ApiKeys(pub Vec<ApiKey>);
+
+/// A key that clients have.
+#[derive(Clone, Debug)]
+pub struct ApiKey {
+    /// Whose it is. Several keys may be of the same name, while one replaces the other.
+    pub tenant: Tenant,
+    /// The SHA-256 of the key.
+    pub hash: [u8; 32],
+}
+
+impl FromStr for ApiKeys {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let entries = text
+            .split(',')
+            .map(str::trim)
+            .filter(|entry| !entry.is_empty());
+        let keys = entries.map(|entry| {
+            // What is wrong is never a reason to show a hash.
+            let (name, hash) = entry.split_once('=').ok_or("must be a list of name=hash")?;
+            let tenant = Tenant::parse(name.trim());
+            Ok(ApiKey {
+                tenant: tenant.map_err(|rule| format!("the name of a key {rule}"))?,
+                hash: parse_hash(hash.trim())
+                    .ok_or_else(|| format!("the hash of {name} must be 64 hex digits"))?,
+            })
+        });
+        keys.collect::<Result<_, String>>().map(Self)
+    }
+}
+
+fn parse_hash(hex: &str) -> Option<[u8; 32]> {
+    if hex.len() != 64 || !hex.is_ascii() {
+        return None;
+    }
+    let mut hash = [0; 32];
+    for (byte, digits) in hash.iter_mut().zip(hex.as_bytes().chunks(2)) {
+        let digits = std::str::from_utf8(digits).ok()?;
+        *byte = u8::from_str_radix(digits, 16).ok()?;
+    }
+    Some(hash)
 }
 
 /// How log lines are written.
@@ -135,7 +303,7 @@ impl Config {
 
     /// Checks what one setting says against another.
     fn validate(&self) -> Result<(), clap::Error> {
-        let refuse = |text: String| Err(Self::command().error(ErrorKind::ValueValidation, text));
+        let refuse = |text: String| Err(Self::refusal(&text));
         let ttls = self.min_ttl_seconds..=self.max_ttl_seconds;
         if ttls.is_empty() {
             return refuse(format!(
@@ -148,6 +316,9 @@ impl Config {
                 "STORAGE_TTL_SECONDS ({}) must be between MIN_TTL_SECONDS ({}) and MAX_TTL_SECONDS ({})",
                 self.storage_ttl_seconds, self.min_ttl_seconds, self.max_ttl_seconds
             ));
+        }
+        if self.storage_backend == StorageBackend::Redis {
+            self.redis_target().map_err(|text| Self::refusal(&text))?;
         }
         if let Some(id) = &self.instance_id
             && let Err(rule) = InstanceId::parse(id)
@@ -164,6 +335,41 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    fn refusal(text: &str) -> clap::Error {
+        Self::command().error(ErrorKind::ValueValidation, text)
+    }
+
+    /// Where Redis is, or what is wrong with what is said about it.
+    pub fn redis_target(&self) -> Result<RedisTarget, String> {
+        let given = |url: &Option<String>| url.clone().filter(|url| !url.trim().is_empty());
+        let (name, url) = match (given(&self.redis_url), given(&self.upstash_redis_url)) {
+            (Some(url), _) => ("REDIS_URL", url),
+            (None, Some(url)) => ("UPSTASH_REDIS_URL", url),
+            (None, None) => {
+                return Err(
+                    "STORAGE_BACKEND=redis needs REDIS_URL, such as redis://:password@host:6379"
+                        .to_owned(),
+                );
+            }
+        };
+        RedisTarget::parse(&url).map_err(|error| format!("{name}: {error}"))
+    }
+
+    /// The certificates of the private authority that Redis' certificate is signed by.
+    pub fn redis_ca_pem(&self) -> io::Result<Option<Vec<u8>>> {
+        let Some(file) = &self.redis_ca_file else {
+            return Ok(None);
+        };
+        let read = fs::read(file);
+        let named = |error: io::Error| {
+            io::Error::new(
+                error.kind(),
+                format!("REDIS_CA_FILE {}: {error}", file.display()),
+            )
+        };
+        read.map(Some).map_err(named)
     }
 
     /// The name of this instance.

@@ -76,6 +76,14 @@ identifier! {
     InstanceId
 }
 identifier! {
+    /// Names whoever holds an API key: the owner of what was created with it.
+    Tenant
+}
+identifier! {
+    /// Tells one life of a lease, or one claim, from every other.
+    Nonce
+}
+identifier! {
     /// Names a body inside its simulation.
     ///
     /// Deserialising takes any text: a specification is checked as a whole afterwards, so that
@@ -112,6 +120,15 @@ impl InstanceId {
     /// A fresh random identifier (`UUIDv4`).
     pub fn random() -> Self {
         Self(uuid::Uuid::new_v4().to_string().into())
+    }
+}
+
+impl Nonce {
+    /// A fresh random nonce of 64 bits.
+    pub fn random() -> Self {
+        let (high, low) = uuid::Uuid::new_v4().as_u64_pair();
+        // Some bits of either half are fixed; together they are not.
+        Self(format!("{:016x}", high ^ low.rotate_left(32)).into())
     }
 }
 

@@ -31,8 +31,8 @@ fn main() -> ExitCode {
 }
 
 async fn serve(config: Config) -> std::io::Result<bool> {
-    let listener = bind(&config)?;
-    let app = App::start(config, listener).await?;
+    let listeners = bind(&config)?;
+    let app = App::start(config, listeners)?;
     let signal = stop_signal().await?;
     tracing::info!("{signal} received, draining");
     tokio::select! {

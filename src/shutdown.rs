@@ -23,6 +23,14 @@ impl Shutdown {
         });
     }
 
+    /// Starts a task that goes on until the very end, and that nobody waits for.
+    pub fn spawn_unawaited(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let task = self.aborting.clone().run_until_cancelled_owned(task);
+        spawn(async {
+            task.await;
+        });
+    }
+
     /// Completes when no new work is to be taken.
     pub async fn drained(&self) {
         self.draining.cancelled().await;

@@ -22,7 +22,8 @@ use tower_http::{
 use super::{
     extract::{Named, bad_name, bad_path},
     observed::{IDEMPOTENCY_REPLAYED, SIM_INSTANCE, SIM_SEQ, SIM_STEP},
-    problem::{Circumstances, Problem, ProblemCode},
+    problem::{Circumstances, Problem},
+    problem_code::ProblemCode,
 };
 use crate::{config::Config, id::SimulationId, simulations::Simulations};
 
@@ -130,7 +131,10 @@ impl Edge {
             return Some(Named(Err(bad_name("sim_id"))));
         };
         Some(Named(
-            self.simulations.open(&id).await.map_err(Problem::from),
+            self.simulations
+                .open(&id, None)
+                .await
+                .map_err(Problem::from),
         ))
     }
 }

@@ -12,11 +12,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{
-    json::parse,
-    problem::{Problem, ProblemCode},
-    state::AppState,
-};
+use super::{json::parse, problem::Problem, problem_code::ProblemCode, state::AppState};
 use crate::{
     id::{BodyId, ID_RULE, JointId},
     physics::Fault,

@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_path_to_error::{Path, Segment};
 
-use super::problem::{Problem, ProblemCode};
+use super::{problem::Problem, problem_code::ProblemCode};
 use crate::physics::Fault;
 
 /// How much of what a client sent is repeated to it.

@@ -6,6 +6,7 @@ mod json;
 mod observed;
 mod openapi;
 mod problem;
+mod problem_code;
 mod router;
 mod routes;
 mod server;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
-pub use self::problem::ProblemCode;
+pub use self::problem_code::ProblemCode;
 use self::{
     edge::Edge,
     state::{AppState, Parts},

@@ -7,7 +7,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     openapi::Document,
-    problem::{Problem, ProblemCode},
+    problem::Problem,
+    problem_code::ProblemCode,
     routes::{bodies, forces, joints, service, simulations, stepping},
     state::AppState,
 };

@@ -3,69 +3,45 @@
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{
-        Arc, Mutex, OnceLock, RwLock,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        Arc, RwLock,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use super::{
     Services,
-    committed::Committed,
-    core::Core,
     error::SimulationError,
+    fleet::{Fleet, FleetSettings},
     handle::SimulationHandle,
-    history::History,
-    idempotency::IdempotencyKey,
-    inbox::Inbox,
     record::Labels,
-    reply::{Reply, json},
-    shared::{Creation, Shared},
-    task::SimulationTask,
+    shared::Shared,
 };
 use crate::{
-    id::SimulationId,
-    physics::{
-        BodySpec, Command, Faults, JointSpec, PhysicsError, World, WorldConfig, check_bodies,
-        check_joints,
-    },
-    registry::{Ending, Registry, RegistryError, Whereabouts},
-    shutdown::spawn,
+    id::{Nonce, SimulationId, Tenant},
+    registry::{Ending, Registry, Whereabouts},
+    shutdown::Shutdown,
 };
 
 /// All simulations of this instance. Cheap to clone.
 #[derive(Clone)]
 pub struct Simulations {
-    inner: Arc<Inner>,
-}
-
-/// What a new simulation is to be.
-#[derive(Debug, Default)]
-pub struct NewSimulation {
-    /// Its name; a random one unless given.
-    pub id: Option<SimulationId>,
-    /// How it computes.
-    pub config: WorldConfig,
-    /// How long it lives without being used; the service's own time unless given.
-    pub ttl: Option<Duration>,
-    /// As the client likes.
-    pub labels: Labels,
-    /// Its first bodies.
-    pub bodies: Vec<BodySpec>,
-    /// Its first joints.
-    pub joints: Vec<JointSpec>,
+    pub(super) inner: Arc<Inner>,
 }
 
 /// A position in the list of simulations: behind the simulation created then.
 pub type ListKey = (u64, SimulationId);
 
-struct Inner {
-    services: Arc<Services>,
-    registry: Arc<dyn Registry>,
+pub(super) struct Inner {
+    pub(super) services: Arc<Services>,
+    pub(super) registry: Arc<dyn Registry>,
+    /// The other instances, if the registry is shared with any.
+    pub(super) fleet: Option<Arc<Fleet>>,
     /// Simulations that are here or about to be.
     places_taken: AtomicUsize,
     /// The wall time given to the latest simulation: no two get the same.
     latest_created: AtomicU64,
+    /// Tells this process from an earlier one of the same name.
+    pub(super) nonce: Nonce,
     entries: RwLock<Entries>,
 }
 
@@ -76,7 +52,7 @@ struct Entries {
 }
 
 /// A place among the simulations, given back unless it is used.
-struct Place<'a>(&'a AtomicUsize);
+pub(super) struct Place<'a>(&'a AtomicUsize);
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
@@ -85,14 +61,39 @@ impl Drop for Place<'_> {
 }
 
 impl Simulations {
-    /// No simulations yet.
-    pub fn new(services: Services, registry: Arc<dyn Registry>) -> Self {
+    /// No simulations yet, on the only instance there is.
+    pub fn alone(services: Services, registry: Arc<dyn Registry>) -> Self {
+        Self::new(services, registry, None)
+    }
+
+    /// No simulations yet, on one instance of several that share a registry.
+    pub fn in_fleet(
+        services: Services,
+        registry: Arc<dyn Registry>,
+        settings: FleetSettings,
+        shutdown: &Shutdown,
+    ) -> Self {
+        let fleet = Arc::new(Fleet::new(
+            services.instance_id.clone(),
+            services.clock,
+            Arc::clone(&registry),
+            Arc::clone(&services.metrics),
+            settings,
+        ));
+        let simulations = Self::new(services, registry, Some(Arc::clone(&fleet)));
+        fleet.start(&simulations, shutdown);
+        simulations
+    }
+
+    fn new(services: Services, registry: Arc<dyn Registry>, fleet: Option<Arc<Fleet>>) -> Self {
         Self {
             inner: Arc::new(Inner {
                 services: Arc::new(services),
                 registry,
+                fleet,
                 places_taken: AtomicUsize::new(0),
                 latest_created: AtomicU64::new(0),
+                nonce: Nonce::random(),
                 entries: RwLock::default(),
             }),
         }
@@ -103,78 +104,53 @@ impl Simulations {
         &self.inner.services
     }
 
-    /// Creates a simulation; the reply is its record. A repeated request is answered as the
-    /// first was.
-    pub async fn create(
+    /// The simulation of this name, if `tenant` may use it; the request that asks counts as an
+    /// access.
+    pub async fn open(
         &self,
-        new: NewSimulation,
-        key: Option<IdempotencyKey>,
-    ) -> Result<(SimulationId, Reply), SimulationError> {
-        let inner = &self.inner;
-        if self.is_draining() {
-            return Err(SimulationError::Draining);
-        }
-        let id = match (&new.id, &key) {
-            (Some(id), _) => id.clone(),
-            (None, Some(key)) => SimulationId::derived("", &key.key),
-            (None, None) => SimulationId::random(),
-        };
-        if let Some(known) = self.live(&id) {
-            return known.created_by(key.as_ref()).map(|reply| (id, reply));
-        }
-        let place = self.take_place()?;
-        match inner.registry.claim(&id).await {
-            Ok(()) => {}
-            Err(RegistryError::Taken(id)) if key.is_some() && new.id.is_none() => {
-                // Somebody else with the same key is just creating it, or has just done so.
-                return match self.live(&id) {
-                    Some(known) => known.created_by(key.as_ref()).map(|reply| (id, reply)),
-                    None => Err(SimulationError::KeyInFlight),
-                };
-            }
-            Err(RegistryError::Taken(id)) => return Err(SimulationError::Exists(id)),
-        }
-        let made = match self.make(&id, new).await {
-            Ok(made) => made,
-            Err(error) => {
-                inner.registry.release(&id, Ending::Destroyed).await?;
-                return Err(error);
-            }
-        };
-        let (simulation, task) = made;
-        let reply = Reply {
-            body: json(&simulation.record()),
-            seq: simulation.progress().0,
-            step: 0,
-            is_replayed: false,
-        };
-        if let Some(key) = key {
-            let creation = Creation {
-                key,
-                reply: reply.clone(),
-            };
-            drop(simulation.shared.creation.set(Box::new(creation)));
-        }
-        self.insert(simulation);
-        // The place is given back when the simulation ends.
-        std::mem::forget(place);
-        spawn(task.run());
-        tracing::info!(sim_id = %id, "Created simulation {id}");
-        Ok((id, reply))
-    }
-
-    /// The simulation of this name; the request that asks counts as an access.
-    pub async fn open(&self, id: &SimulationId) -> Result<SimulationHandle, SimulationError> {
-        if let Some(simulation) = self.live(id) {
+        id: &SimulationId,
+        tenant: Option<&Tenant>,
+    ) -> Result<SimulationHandle, SimulationError> {
+        if let Some(simulation) = self.here(id, tenant).await? {
             return Ok(simulation);
         }
-        Err(match self.inner.registry.find(id).await? {
+        if let Some(fleet) = &self.inner.fleet {
+            return Err(fleet.locate(id, tenant).await);
+        }
+        Err(match self.inner.registry.find(id, tenant).await? {
             Whereabouts::Ended(Ending::Expired) => SimulationError::Expired(id.clone()),
             Whereabouts::Ended(Ending::Lost) => SimulationError::Lost(id.clone()),
-            Whereabouts::Ended(Ending::Destroyed) | Whereabouts::Owned | Whereabouts::Unknown => {
-                SimulationError::NotFound(id.clone())
-            }
+            Whereabouts::Ended(Ending::Destroyed)
+            | Whereabouts::Mislaid
+            | Whereabouts::Owned(_)
+            | Whereabouts::Unknown => SimulationError::NotFound(id.clone()),
         })
+    }
+
+    /// Makes sure, right before a reply about a simulation is written, that it is still this
+    /// instance's to give: the process may have been stopped for longer than its lease.
+    pub async fn confirm(&self, simulation: &SimulationHandle) -> Result<(), SimulationError> {
+        match &self.inner.fleet {
+            Some(fleet) if !fleet.covers(simulation) => fleet.confirm(self, simulation).await,
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The simulation of this name if it is here and may be answered for.
+    pub(super) async fn here(
+        &self,
+        id: &SimulationId,
+        tenant: Option<&Tenant>,
+    ) -> Result<Option<SimulationHandle>, SimulationError> {
+        let Some(simulation) = self.live(id, tenant) else {
+            return Ok(None);
+        };
+        match self.confirm(&simulation).await {
+            Ok(()) => Ok(Some(simulation)),
+            // Somebody else has it now.
+            Err(SimulationError::OwnershipLost(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Destroys a simulation, whatever it is doing.
@@ -215,6 +191,12 @@ impl Simulations {
         (found, None)
     }
 
+    /// All simulations that are here.
+    pub(super) fn all(&self) -> Vec<SimulationHandle> {
+        let entries = self.inner.entries.read().expect("no holder panics");
+        entries.by_id.values().cloned().collect()
+    }
+
     /// How many simulations are here.
     pub fn count(&self) -> usize {
         self.inner.places_taken.load(Ordering::Acquire)
@@ -226,10 +208,18 @@ impl Simulations {
     }
 
     /// Ends all simulations, as the process does.
-    pub fn close(&self) {
-        let mut entries = self.inner.entries.write().expect("no holder panics");
-        for simulation in std::mem::take(&mut *entries).by_id.values() {
+    pub async fn close(&self) {
+        let entries = {
+            let mut entries = self.inner.entries.write().expect("no holder panics");
+            std::mem::take(&mut *entries)
+        };
+        let left: Vec<_> = entries.by_id.into_values().collect();
+        for simulation in &left {
+            simulation.shared.claim.end();
             simulation.close();
+        }
+        if let Some(fleet) = &self.inner.fleet {
+            fleet.close(&left).await;
         }
     }
 
@@ -250,6 +240,18 @@ impl Simulations {
         true
     }
 
+    /// Drops a simulation that another instance has claimed while this one was cut off.
+    pub(super) fn lose_to_another(&self, simulation: &SimulationHandle) {
+        if !self.remove(simulation, |_| true) {
+            return;
+        }
+        drop(Place(&self.inner.places_taken));
+        simulation.close();
+        self.services().metrics.ownership_conflicts.inc();
+        let id = simulation.id();
+        tracing::warn!(sim_id = %id, "simulation {id} is owned by another instance now, its world here is dropped");
+    }
+
     /// Takes a simulation out of the directory; false if it was not in it.
     pub(super) async fn end(&self, simulation: &SimulationHandle, ending: Ending) -> bool {
         let removed = self.remove(simulation, |_| true);
@@ -260,22 +262,37 @@ impl Simulations {
     }
 
     async fn settle(&self, simulation: &SimulationHandle, ending: Ending) {
-        if let Err(error) = self.inner.registry.release(simulation.id(), ending).await {
+        drop(Place(&self.inner.places_taken));
+        if let Some(fleet) = &self.inner.fleet {
+            fleet.release(simulation, ending).await;
+            return;
+        }
+        let release = simulation.to_release(ending);
+        if let Err(error) = self.inner.registry.release(&[release]).await {
             tracing::error!(sim_id = %simulation.id(), %error, "a simulation could not be released");
         }
-        drop(Place(&self.inner.places_taken));
     }
 
     /// The simulation of this name if it is here, counting as an access. Touched under the same
     /// lock as it is removed under, so that none is used that has expired.
-    fn live(&self, id: &SimulationId) -> Option<SimulationHandle> {
+    pub(super) fn live(
+        &self,
+        id: &SimulationId,
+        tenant: Option<&Tenant>,
+    ) -> Option<SimulationHandle> {
         let entries = self.inner.entries.read().expect("no holder panics");
         let simulation = entries.by_id.get(id)?;
+        if simulation.shared.claim.tenant.as_ref() != tenant {
+            return None;
+        }
         simulation.touch();
+        if let Some(fleet) = &self.inner.fleet {
+            fleet.note(simulation);
+        }
         Some(simulation.clone())
     }
 
-    fn insert(&self, simulation: SimulationHandle) {
+    pub(super) fn insert(&self, simulation: SimulationHandle) {
         let mut entries = self.inner.entries.write().expect("no holder panics");
         let id = simulation.id().clone();
         entries
@@ -291,6 +308,7 @@ impl Simulations {
         if !entries.by_id.get(id).is_some_and(is_same) || !agrees(&simulation.shared) {
             return false;
         }
+        simulation.shared.claim.end();
         entries.by_id.remove(id);
         entries
             .by_age
@@ -302,7 +320,7 @@ impl Simulations {
         true
     }
 
-    fn take_place(&self) -> Result<Place<'_>, SimulationError> {
+    pub(super) fn take_place(&self) -> Result<Place<'_>, SimulationError> {
         let maximum = self.services().max_simulations;
         let taken = &self.inner.places_taken;
         let place = Place(taken);
@@ -312,115 +330,11 @@ impl Simulations {
         Ok(place)
     }
 
-    /// Builds the world of a new simulation and all that belongs to it.
-    async fn make(
-        &self,
-        id: &SimulationId,
-        new: NewSimulation,
-    ) -> Result<(SimulationHandle, SimulationTask), SimulationError> {
-        let services = Arc::clone(&self.inner.services);
-        let (ttl, labels) = (new.ttl.unwrap_or(services.default_ttl), new.labels);
-        let (config, bodies, joints) = (new.config, new.bodies, new.joints);
-        let populated = if bodies.is_empty() && joints.is_empty() {
-            populate(config, bodies, joints, &services)
-        } else {
-            let limits = Arc::clone(&services);
-            let build = move || populate(config, bodies, joints, &limits);
-            services.pool.run(build).await?
-        };
-        let (world, history) = populated?;
-        let committed = Committed::of(&world);
-        let core = Core::new(world, history);
-
-        let created = services.clock.now();
-        let created_unix_micros = self.created_unix_micros(services.clock.unix_micros(created));
-        let inbox = Inbox::new(services.max_queue);
-        let shared = Shared {
-            services,
-            id: id.clone(),
-            created,
-            created_unix_micros,
-            inbox,
-            core: Mutex::new(core),
-            committed: Mutex::new(committed),
-            labels: Mutex::new(Arc::new(labels)),
-            ttl_micros: AtomicU64::new(0),
-            last_access_micros: AtomicU64::new(created.as_micros()),
-            is_stepping: AtomicBool::new(false),
-            is_frozen: AtomicBool::new(false),
-            keys_in_flight: super::idempotency::KeysInFlight::default(),
-            creation: OnceLock::new(),
-        };
-        shared.set_ttl(ttl);
-        let simulation = SimulationHandle {
-            shared: Arc::new(shared),
-        };
-        let task = SimulationTask::new(simulation.clone(), self.clone());
-        Ok((simulation, task))
-    }
-
     /// The wall time of a creation, made later by a microsecond where two would be equal.
-    fn created_unix_micros(&self, now: u64) -> u64 {
+    pub(super) fn created_unix_micros(&self, now: u64) -> u64 {
         let latest = &self.inner.latest_created;
         let later = |before: u64| Some(now.max(before + 1));
         let before = latest.fetch_update(Ordering::AcqRel, Ordering::Acquire, later);
         now.max(before.unwrap_or_else(|before| before) + 1)
     }
-}
-
-impl NewSimulation {
-    /// Notes everything that is wrong with its world.
-    pub fn check(&self, faults: &mut Faults) {
-        self.config.check(faults);
-        faults.within("bodies", |faults| {
-            check_bodies(&self.bodies, self.config.dimensions, faults);
-        });
-        let kinds: HashMap<_, _> = self
-            .bodies
-            .iter()
-            .map(|body| (&body.id, body.kind()))
-            .collect();
-        faults.within("joints", |faults| {
-            check_joints(&self.joints, |id| kinds.get(id).copied(), faults);
-        });
-    }
-}
-
-impl SimulationHandle {
-    /// The reply to the request that created it, if `key` is that request's.
-    fn created_by(&self, key: Option<&IdempotencyKey>) -> Result<Reply, SimulationError> {
-        let taken = || SimulationError::Exists(self.id().clone());
-        let key = key.ok_or_else(taken)?;
-        let creation = self.shared.creation.get().ok_or_else(taken)?;
-        if creation.key.key != key.key {
-            return Err(taken());
-        }
-        if creation.key.fingerprint != key.fingerprint {
-            return Err(SimulationError::KeyReused);
-        }
-        Ok(Reply {
-            is_replayed: true,
-            ..creation.reply.clone()
-        })
-    }
-}
-
-/// A world with its first bodies and joints.
-fn populate(
-    config: WorldConfig,
-    bodies: Vec<BodySpec>,
-    joints: Vec<JointSpec>,
-    services: &Services,
-) -> Result<(Box<World>, History), PhysicsError> {
-    let mut world = Box::new(World::new(config));
-    let mut history = History::new(config);
-    let commands = [
-        (!bodies.is_empty()).then_some(Command::AddBodies(bodies)),
-        (!joints.is_empty()).then_some(Command::AddJoints(joints)),
-    ];
-    for command in commands.into_iter().flatten() {
-        world.apply(&command, &services.limits)?;
-        history.push(command, Duration::ZERO);
-    }
-    Ok((world, history))
 }

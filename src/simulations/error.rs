@@ -1,11 +1,11 @@
 //! Why a simulation did not do as asked.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     id::SimulationId,
     physics::{EngineFault, Fault, PhysicsError},
-    registry::RegistryError,
+    registry::{Peer, RegistryError},
 };
 
 /// Why a request about simulations was not carried out.
@@ -36,6 +36,20 @@ pub enum SimulationError {
         /// How many may wait.
         maximum: usize,
     },
+    /// Another instance has it.
+    #[error("simulation {id} is owned by instance {}", peer.owner.instance)]
+    OwnedElsewhere {
+        /// The simulation.
+        id: SimulationId,
+        /// Who has it.
+        peer: Arc<Peer>,
+    },
+    /// Its owner does not renew its lease, and may yet come back.
+    #[error("the owner of simulation {0} does not answer")]
+    OwnerUnreachable(SimulationId),
+    /// Another instance claimed it while this one was cut off; its world here is gone.
+    #[error("this instance has lost simulation {0} to another one")]
+    OwnershipLost(SimulationId),
     /// This instance holds as many simulations as it may.
     #[error("this instance holds {maximum} simulations, its maximum")]
     QuotaExceeded {
@@ -80,6 +94,8 @@ impl SimulationError {
         match self {
             Self::Busy { .. }
             | Self::QuotaExceeded { .. }
+            | Self::OwnerUnreachable(_)
+            | Self::OwnershipLost(_)
             | Self::Draining
             | Self::Overloaded
             | Self::OutcomeUnknown
@@ -88,6 +104,7 @@ impl SimulationError {
             | Self::Expired(_)
             | Self::Lost(_)
             | Self::Exists(_)
+            | Self::OwnedElsewhere { .. }
             | Self::Invalid(_)
             | Self::KeyReused
             | Self::KeyInFlight

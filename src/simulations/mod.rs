@@ -1,9 +1,12 @@
 //! Live simulations: one task for each, everyone else holds a handle.
 
+mod claim;
 mod committed;
 mod core;
+mod creation;
 mod directory;
 mod error;
+mod fleet;
 mod handle;
 mod history;
 mod idempotency;
@@ -18,18 +21,23 @@ mod tests;
 mod ticket;
 mod work;
 
-use std::{sync::atomic::AtomicBool, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 pub use self::{
-    directory::{ListKey, NewSimulation, Simulations},
+    creation::NewSimulation,
+    directory::{ListKey, Simulations},
     error::SimulationError,
+    fleet::{FleetSettings, RegistryHealth},
     handle::SimulationHandle,
     idempotency::IdempotencyKey,
     record::{Labels, SimulationRecord, Status},
     reply::Reply,
     step_pool::StepPool,
 };
-use crate::{clock::Clock, id::InstanceId, physics::WorldLimits};
+use crate::{clock::Clock, id::InstanceId, metrics::Metrics, physics::WorldLimits};
 
 /// What every simulation of this instance is made with.
 pub struct Services {
@@ -39,6 +47,10 @@ pub struct Services {
     pub pool: StepPool,
     /// What tells the time.
     pub clock: Clock,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// What simulations survive: `memory` or `registry`.
+    pub durability: &'static str,
     /// The limits inside one simulation.
     pub limits: WorldLimits,
     /// How many simulations this instance holds at most.

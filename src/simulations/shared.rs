@@ -10,6 +10,7 @@ use std::{
 
 use super::{
     Services,
+    claim::Claim,
     committed::Committed,
     core::Core,
     idempotency::{IdempotencyKey, KeysInFlight},
@@ -26,6 +27,7 @@ pub(super) struct Shared {
     pub(super) created: Moment,
     /// Its place in lists; no two simulations of an instance have the same.
     pub(super) created_unix_micros: u64,
+    pub(super) claim: Claim,
     pub(super) inbox: Inbox,
     pub(super) core: Mutex<Core>,
     pub(super) committed: Mutex<Committed>,

@@ -18,6 +18,8 @@ fn simulations() -> Simulations {
         instance_id: InstanceId::random(),
         pool: StepPool::start(2).unwrap(),
         clock,
+        metrics: Arc::default(),
+        durability: "memory",
         limits: WorldLimits {
             max_bodies: 100,
             max_joints: 100,
@@ -32,7 +34,7 @@ fn simulations() -> Simulations {
         is_draining: std::sync::atomic::AtomicBool::new(false),
     };
     let registry = Arc::new(MemoryRegistry::new(clock));
-    Simulations::new(services, registry)
+    Simulations::alone(services, registry)
 }
 
 async fn pile(simulations: &Simulations) -> SimulationHandle {
@@ -46,7 +48,7 @@ async fn pile(simulations: &Simulations) -> SimulationHandle {
         ..NewSimulation::default()
     };
     let (id, _) = simulations.create(new, None).await.unwrap();
-    simulations.open(&id).await.unwrap()
+    simulations.open(&id, None).await.unwrap()
 }
 
 async fn step(simulation: &SimulationHandle, count: u32) {
@@ -145,7 +147,7 @@ async fn a_simulation_can_be_destroyed_while_it_is_being_stepped() {
     let (_, destroyed) = tokio::join!(run, destroy);
 
     destroyed.unwrap();
-    let gone = simulations.open(simulation.id()).await;
+    let gone = simulations.open(simulation.id(), None).await;
     assert!(matches!(gone, Err(SimulationError::NotFound(_))));
     assert_eq!(simulations.count(), 0);
 }

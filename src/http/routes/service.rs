@@ -8,10 +8,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::{
-    problem::{Problem, ProblemCode},
-    state::AppState,
-};
+use crate::http::{problem::Problem, problem_code::ProblemCode, state::AppState};
 
 /// Whether the process lives.
 #[derive(Serialize, ToSchema)]

@@ -326,6 +326,7 @@ impl CreateRequest {
         let labels = merge_labels(&Labels::new(), set.collect(), &mut faults);
         let new = NewSimulation {
             id: id.and_then(Result::ok),
+            tenant: None,
             config: WorldConfig {
                 gravity: self.gravity,
                 dimensions: self.dimensions,

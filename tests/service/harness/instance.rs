@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use rapier_physics_service::{App, Config};
+use rapier_physics_service::{App, Config, app::Listeners};
 use tokio::net::TcpListener;
 
 use crate::harness::{Client, eventually, log::Log};
@@ -47,12 +47,14 @@ impl Instance {
         show_logs_of_failing_tests();
         let args = ["rapier-physics-service", "--port", "0"].iter().chain(args);
         let config = Config::try_from_args(args).expect("tests use legal settings");
-        let listener = TcpListener::bind(("127.0.0.1", 0))
-            .await
-            .expect("a free port exists");
-        let app = App::start(config, listener)
-            .await
-            .expect("the service starts on a bound port");
+        let listeners = Listeners {
+            public: TcpListener::bind(("127.0.0.1", 0))
+                .await
+                .expect("a free port exists"),
+            internal: None,
+            metrics: None,
+        };
+        let app = App::start(config, listeners).expect("the service starts on a bound port");
         Self {
             address: app.address(),
             host: Host::InProcess(Some(app)),

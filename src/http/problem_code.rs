@@ -1,0 +1,235 @@
+//! The kinds of problems: their names on the wire, titles and statuses.
+
+use hyper::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The kinds of problems. Each has a paragraph in `docs/problems.md`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "docs/problems.md explains each of them")]
+pub enum ProblemCode {
+    MalformedJson,
+    MalformedRequest,
+    BadIdempotencyKey,
+    SimulationNotFound,
+    SimulationExpired,
+    SimulationLost,
+    BodyNotFound,
+    JointNotFound,
+    RouteNotFound,
+    MethodNotAllowed,
+    NotAcceptable,
+    RequestTimeout,
+    BodyTooLarge,
+    UriTooLong,
+    UnsupportedMediaType,
+    SimulationExists,
+    BodyExists,
+    JointExists,
+    IdempotencyKeyInFlight,
+    ReplyNotKept,
+    InvalidValue,
+    UnknownField,
+    LimitExceeded,
+    IdempotencyKeyReused,
+    SimulationBusy,
+    QuotaExceeded,
+    EngineFault,
+    Internal,
+    InstanceDraining,
+    Overloaded,
+    OutcomeUnknown,
+    RegistryUnavailable,
+    OwnedElsewhere,
+    OwnerUnreachable,
+    OwnershipLost,
+    Unauthorized,
+}
+
+impl ProblemCode {
+    /// Every code.
+    pub const ALL: &'static [Self] = &[
+        Self::MalformedJson,
+        Self::MalformedRequest,
+        Self::BadIdempotencyKey,
+        Self::SimulationNotFound,
+        Self::SimulationExpired,
+        Self::SimulationLost,
+        Self::BodyNotFound,
+        Self::JointNotFound,
+        Self::RouteNotFound,
+        Self::MethodNotAllowed,
+        Self::NotAcceptable,
+        Self::RequestTimeout,
+        Self::BodyTooLarge,
+        Self::UriTooLong,
+        Self::UnsupportedMediaType,
+        Self::SimulationExists,
+        Self::BodyExists,
+        Self::JointExists,
+        Self::IdempotencyKeyInFlight,
+        Self::ReplyNotKept,
+        Self::InvalidValue,
+        Self::UnknownField,
+        Self::LimitExceeded,
+        Self::IdempotencyKeyReused,
+        Self::SimulationBusy,
+        Self::QuotaExceeded,
+        Self::EngineFault,
+        Self::Internal,
+        Self::InstanceDraining,
+        Self::Overloaded,
+        Self::OutcomeUnknown,
+        Self::RegistryUnavailable,
+        Self::OwnedElsewhere,
+        Self::OwnerUnreachable,
+        Self::OwnershipLost,
+        Self::Unauthorized,
+    ];
+
+    /// The code as it stands on the wire, its title and its status.
+    pub const fn describe(self) -> (&'static str, &'static str, StatusCode) {
+        use StatusCode as S;
+        match self {
+            Self::MalformedJson => ("malformed_json", "The body is not JSON", S::BAD_REQUEST),
+            Self::MalformedRequest => (
+                "malformed_request",
+                "The request cannot be read",
+                S::BAD_REQUEST,
+            ),
+            Self::BadIdempotencyKey => (
+                "bad_idempotency_key",
+                "The idempotency key is malformed",
+                S::BAD_REQUEST,
+            ),
+            Self::SimulationNotFound => {
+                ("simulation_not_found", "No such simulation", S::NOT_FOUND)
+            }
+            Self::SimulationExpired => (
+                "simulation_expired",
+                "The simulation has expired",
+                S::NOT_FOUND,
+            ),
+            Self::SimulationLost => ("simulation_lost", "The simulation is lost", S::NOT_FOUND),
+            Self::BodyNotFound => ("body_not_found", "No such body", S::NOT_FOUND),
+            Self::JointNotFound => ("joint_not_found", "No such joint", S::NOT_FOUND),
+            Self::RouteNotFound => ("route_not_found", "No such route", S::NOT_FOUND),
+            Self::MethodNotAllowed => (
+                "method_not_allowed",
+                "The route does not know this method",
+                S::METHOD_NOT_ALLOWED,
+            ),
+            Self::NotAcceptable => (
+                "not_acceptable",
+                "The reply cannot have an accepted type",
+                S::NOT_ACCEPTABLE,
+            ),
+            Self::RequestTimeout => (
+                "request_timeout",
+                "The body came too slowly",
+                S::REQUEST_TIMEOUT,
+            ),
+            Self::BodyTooLarge => (
+                "body_too_large",
+                "The body is too large",
+                S::PAYLOAD_TOO_LARGE,
+            ),
+            Self::UriTooLong => ("uri_too_long", "The URI is too long", S::URI_TOO_LONG),
+            Self::UnsupportedMediaType => (
+                "unsupported_media_type",
+                "The body has another type than expected",
+                S::UNSUPPORTED_MEDIA_TYPE,
+            ),
+            Self::SimulationExists => ("simulation_exists", "The simulation exists", S::CONFLICT),
+            Self::BodyExists => ("body_exists", "The body exists", S::CONFLICT),
+            Self::JointExists => ("joint_exists", "The joint exists", S::CONFLICT),
+            Self::IdempotencyKeyInFlight => (
+                "idempotency_key_in_flight",
+                "A request with this idempotency key is under way",
+                S::CONFLICT,
+            ),
+            Self::ReplyNotKept => (
+                "reply_not_kept",
+                "The command was applied, its reply is no longer kept",
+                S::CONFLICT,
+            ),
+            Self::InvalidValue => (
+                "invalid_value",
+                "Some values cannot be taken",
+                S::UNPROCESSABLE_ENTITY,
+            ),
+            Self::UnknownField => (
+                "unknown_field",
+                "A field is unknown",
+                S::UNPROCESSABLE_ENTITY,
+            ),
+            Self::LimitExceeded => (
+                "limit_exceeded",
+                "A limit would be exceeded",
+                S::UNPROCESSABLE_ENTITY,
+            ),
+            Self::IdempotencyKeyReused => (
+                "idempotency_key_reused",
+                "The idempotency key was used for another request",
+                S::UNPROCESSABLE_ENTITY,
+            ),
+            Self::SimulationBusy => (
+                "simulation_busy",
+                "Too many requests wait for the simulation",
+                S::TOO_MANY_REQUESTS,
+            ),
+            Self::QuotaExceeded => (
+                "quota_exceeded",
+                "No more simulations can be created here",
+                S::TOO_MANY_REQUESTS,
+            ),
+            Self::EngineFault => (
+                "engine_fault",
+                "The physics engine failed on the command",
+                S::INTERNAL_SERVER_ERROR,
+            ),
+            Self::Internal => ("internal", "The service failed", S::INTERNAL_SERVER_ERROR),
+            Self::InstanceDraining => (
+                "instance_draining",
+                "The instance is about to stop",
+                S::SERVICE_UNAVAILABLE,
+            ),
+            Self::Overloaded => (
+                "overloaded",
+                "The service is overloaded",
+                S::SERVICE_UNAVAILABLE,
+            ),
+            Self::OutcomeUnknown => (
+                "outcome_unknown",
+                "The command is still being carried out",
+                S::SERVICE_UNAVAILABLE,
+            ),
+            Self::RegistryUnavailable => (
+                "registry_unavailable",
+                "The registry cannot be reached",
+                S::SERVICE_UNAVAILABLE,
+            ),
+            Self::OwnedElsewhere => (
+                "owned_elsewhere",
+                "Another instance has the simulation",
+                S::MISDIRECTED_REQUEST,
+            ),
+            Self::OwnerUnreachable => (
+                "owner_unreachable",
+                "The instance that has the simulation cannot be reached",
+                S::SERVICE_UNAVAILABLE,
+            ),
+            Self::OwnershipLost => (
+                "ownership_lost",
+                "The simulation was claimed by another instance",
+                S::SERVICE_UNAVAILABLE,
+            ),
+            Self::Unauthorized => (
+                "unauthorized",
+                "The request has no valid API key",
+                S::UNAUTHORIZED,
+            ),
+        }
+    }
+}

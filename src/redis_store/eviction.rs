@@ -1,0 +1,100 @@
+//! What Redis does when its memory is full.
+
+use deadpool_redis::redis::Value;
+
+/// What Redis does when its memory is full, and how full it is. What it does not tell is absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Eviction {
+    /// `noeviction`, or how it chooses what to throw away.
+    pub policy: Option<String>,
+    /// Bytes in use.
+    pub used_memory: Option<u64>,
+    /// Bytes that may be in use; 0 if there is no limit.
+    pub maxmemory: Option<u64>,
+}
+
+impl Eviction {
+    /// Whether Redis may throw away what is registered.
+    pub fn is_risk(&self) -> bool {
+        let policy = self.policy.as_deref();
+        policy.is_some_and(|policy| policy != "noeviction")
+    }
+
+    /// Reads the reply to `INFO`, of one server or of each node of a cluster: the worst counts.
+    pub(super) fn read(reply: &Value) -> Option<Self> {
+        let mut texts = Vec::new();
+        collect(reply, &mut texts);
+        let mut all = texts.iter().map(|text| Self::parse(text));
+        let first = all.next()?;
+        Some(all.fold(first, |worst, other| {
+            if other.is_risk() && !worst.is_risk() {
+                other
+            } else {
+                worst
+            }
+        }))
+    }
+
+    fn parse(text: &str) -> Self {
+        let field = |name| {
+            let mut fields = text.lines().filter_map(|line| line.trim().split_once(':'));
+            fields.find_map(|(key, value)| (key == name).then(|| value.to_owned()))
+        };
+        let number = |name| field(name)?.parse().ok();
+        Self {
+            policy: field("maxmemory_policy"),
+            used_memory: number("used_memory"),
+            maxmemory: number("maxmemory"),
+        }
+    }
+}
+
+/// The texts in a reply. A cluster's has the addresses of its nodes beside them.
+fn collect(reply: &Value, texts: &mut Vec<String>) {
+    match reply {
+        Value::BulkString(bytes) => texts.push(String::from_utf8_lossy(bytes).into_owned()),
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => texts.push(text.clone()),
+        Value::Map(nodes) => nodes.iter().for_each(|(_, text)| collect(text, texts)),
+        Value::Array(parts) => parts.iter().for_each(|part| collect(part, texts)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Value {
+        Value::BulkString(text.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn the_fields_are_read_and_missing_ones_are_none() {
+        let info = "# Memory\r\nused_memory:1024\r\nused_memory_human:1K\r\nmaxmemory:0\r\nmaxmemory_policy:noeviction\r\n";
+        let read = Eviction::read(&text(info)).unwrap();
+        assert_eq!(read.policy.as_deref(), Some("noeviction"));
+        assert_eq!((read.used_memory, read.maxmemory), (Some(1024), Some(0)));
+        assert!(!read.is_risk());
+
+        assert_eq!(Eviction::read(&text("")), Some(Eviction::default()));
+        assert_eq!(Eviction::read(&Value::Nil), None);
+    }
+
+    #[test]
+    fn the_worst_node_of_a_cluster_counts() {
+        let node = |name: &str, policy: &str| {
+            (
+                text(name),
+                text(&format!("maxmemory_policy:{policy}\r\nmaxmemory:7\r\n")),
+            )
+        };
+        let nodes = Value::Map(vec![
+            node("a:1", "noeviction"),
+            node("b:1", "allkeys-lru"),
+            node("c:1", "noeviction"),
+        ]);
+        let read = Eviction::read(&nodes).unwrap();
+        assert_eq!(read.policy.as_deref(), Some("allkeys-lru"));
+        assert!(read.is_risk());
+    }
+}

@@ -1,0 +1,254 @@
+//! Redis, as the registry uses it: commands and scripts over a pool of connections, with a limit
+//! to every wait, behind a breaker.
+
+mod breaker;
+mod connection;
+mod counters;
+mod error;
+mod eviction;
+mod manager;
+mod script;
+mod subscription;
+mod target;
+
+use std::{
+    iter,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use deadpool::{
+    Runtime,
+    managed::{Manager as _, Object, Pool},
+};
+use deadpool_redis::redis::{Cmd, FromRedisValue, RedisError, RedisResult, Value, cmd};
+use tokio::sync::Mutex;
+
+use self::{
+    breaker::Breaker,
+    connection::Connection,
+    counters::Counters,
+    error::{of_pool, spoils, within},
+    manager::Manager,
+};
+pub use self::{
+    counters::StoreCounters,
+    error::{BuildError, StoreError},
+    eviction::Eviction,
+    script::{Invocation, Script},
+    subscription::Subscription,
+    target::{RedisTarget, TargetError},
+};
+
+/// How Redis is used.
+#[derive(Clone, Debug)]
+pub struct RedisOptions {
+    /// How long to wait for a connection, and then for an answer.
+    pub timeout: Duration,
+    /// Connections in the pool. One more is for [`RedisStore::invoke_unguarded`] and one for each
+    /// subscription.
+    pub pool_size: usize,
+    /// The certificates, in PEM, that servers are to be signed by; those of the system unless
+    /// given.
+    pub ca_pem: Option<Vec<u8>>,
+}
+
+/// Redis. Clones share all of it.
+#[derive(Clone)]
+pub struct RedisStore(Arc<Shared>);
+
+struct Shared {
+    target: RedisTarget,
+    timeout: Duration,
+    pool: Pool<Manager>,
+    /// The connection past the pool and the breaker.
+    keeper: Mutex<Option<Connection>>,
+    breaker: Breaker,
+    counters: Counters,
+}
+
+impl RedisStore {
+    /// Prepares everything without connecting: Redis may be down. TLS uses ring in the whole
+    /// process from here on, unless another provider has been installed.
+    pub fn new(target: &RedisTarget, options: RedisOptions) -> Result<Self, BuildError> {
+        // Without a provider the first connection would panic. An error says that there is one.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let timeout = options.timeout;
+        let manager = Manager::new(target, timeout, options.ca_pem.as_deref())?;
+        let pool = Pool::builder(manager)
+            .max_size(options.pool_size)
+            .wait_timeout(Some(timeout))
+            .create_timeout(Some(timeout))
+            .recycle_timeout(Some(timeout))
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|error| BuildError::Client(error.to_string()))?;
+        Ok(Self(Arc::new(Shared {
+            target: target.clone(),
+            timeout,
+            pool,
+            keeper: Mutex::new(None),
+            breaker: Breaker::default(),
+            counters: Counters::default(),
+        })))
+    }
+
+    /// Sends one command.
+    pub async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
+        self.guarded(async |connection| connection.query(command).await)
+            .await
+    }
+
+    /// Calls a script once. It may have been carried out where this fails.
+    pub async fn invoke<T: FromRedisValue>(
+        &self,
+        script: &Script,
+        invocation: &Invocation,
+    ) -> Result<T, StoreError> {
+        self.guarded(async |connection| connection.invoke(script, invocation).await)
+            .await
+    }
+
+    /// Calls a script many times, with as few round trips as possible. The results are in the
+    /// order of `invocations`, one for each.
+    pub async fn invoke_all<T: FromRedisValue>(
+        &self,
+        script: &Script,
+        invocations: &[Invocation],
+    ) -> Vec<Result<T, StoreError>> {
+        let batch_size = self.0.pool.manager().batch_size();
+        let mut results = Vec::with_capacity(invocations.len());
+        for batch in invocations.chunks(batch_size) {
+            let replies =
+                self.guarded(async |connection| connection.invoke_all(script, batch).await);
+            match replies.await {
+                Ok(replies) => {
+                    let replies = replies.into_iter();
+                    results
+                        .extend(replies.map(|reply| reply.map_err(|error| self.describe(&error))));
+                }
+                Err(error) => {
+                    results.extend(iter::repeat_with(|| Err(error.clone())).take(batch.len()));
+                }
+            }
+        }
+        results
+    }
+
+    /// Calls a script once, past the breaker and on a connection of its own. Any answer closes the
+    /// breaker, a failure opens it.
+    pub async fn invoke_unguarded<T: FromRedisValue>(
+        &self,
+        script: &Script,
+        invocation: &Invocation,
+    ) -> Result<T, StoreError> {
+        let begun = Instant::now();
+        let mut keeper = self.0.keeper.lock().await;
+        let attempt = async {
+            // Taken out, so that it is not used again if this is given up half-way.
+            let mut connection = match keeper.take() {
+                Some(connection) => connection,
+                None => self.0.pool.manager().create().await?,
+            };
+            let outcome = connection.invoke(script, invocation).await;
+            if !outcome.as_ref().is_err_and(spoils) {
+                *keeper = Some(connection);
+            }
+            outcome
+        };
+        let result = attempt.await.map_err(|error| self.describe(&error));
+        match &result {
+            Err(StoreError::Failed(text)) => {
+                if self.0.breaker.open() {
+                    self.opened(text);
+                }
+            }
+            _ if self.0.breaker.close() => tracing::info!("Redis answers again"),
+            _ => {}
+        }
+        self.0
+            .counters
+            .count(begun.elapsed(), result.as_ref().err());
+        result
+    }
+
+    /// Listens to a channel, on a connection of its own and past the breaker. When it ends, the
+    /// link is broken: what is published until the next subscription is lost.
+    pub async fn subscribe(&self, channel: &str) -> Result<Subscription, StoreError> {
+        let link = self.0.pool.manager().subscriber().await;
+        let subscription = match link {
+            Ok(link) => Subscription::start(link, channel, self.0.timeout).await,
+            Err(error) => Err(error),
+        };
+        subscription.map_err(|error| self.describe(&error))
+    }
+
+    /// Whether Redis is taken for unreachable.
+    pub fn is_open(&self) -> bool {
+        self.0.breaker.is_open()
+    }
+
+    /// What Redis does when its memory is full, if it can be asked.
+    pub async fn eviction(&self) -> Option<Eviction> {
+        let reply: Value = self.query(cmd("INFO").arg("memory")).await.ok()?;
+        Eviction::read(&reply)
+    }
+
+    /// What was asked so far, and how it went.
+    pub fn counters(&self) -> StoreCounters {
+        self.0.counters.read(self.0.pool.status().size)
+    }
+
+    async fn guarded<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut Connection) -> RedisResult<T>,
+    ) -> Result<T, StoreError> {
+        let begun = Instant::now();
+        let Some(pass) = self.0.breaker.admit() else {
+            let error = StoreError::Unavailable;
+            self.0.counters.count(Duration::ZERO, Some(&error));
+            return Err(error);
+        };
+        let outcome = match self.checkout().await {
+            Ok(mut connection) => {
+                let outcome = work(&mut connection).await;
+                if outcome.as_ref().is_err_and(spoils) {
+                    drop(Object::take(connection));
+                }
+                outcome
+            }
+            Err(error) => Err(error),
+        };
+        let result = outcome.map_err(|error| self.describe(&error));
+        match &result {
+            Err(StoreError::Failed(text)) => {
+                if self.0.breaker.fail(pass) {
+                    self.opened(text);
+                }
+            }
+            _ => self.0.breaker.succeed(),
+        }
+        self.0
+            .counters
+            .count(begun.elapsed(), result.as_ref().err());
+        result
+    }
+
+    /// A connection of the pool. It may try several, one after the other, but not for longer than
+    /// one may take.
+    async fn checkout(&self) -> RedisResult<Object<Manager>> {
+        let object = async { self.0.pool.get().await.map_err(of_pool) };
+        within(self.0.timeout, object).await
+    }
+
+    /// The connections that lie in the pool lead to where nobody answers any more; after the
+    /// outage each would be one more failure.
+    fn opened(&self, text: &str) {
+        tracing::warn!("Redis is taken for unreachable: {text}");
+        self.0.pool.retain(|_, _| false);
+    }
+
+    fn describe(&self, error: &RedisError) -> StoreError {
+        StoreError::new(error, &self.0.target)
+    }
+}

@@ -1,0 +1,18 @@
+-- Makes an instance the owner of a simulation that nobody owns, or that is owned under the token given.
+-- KEYS: sim:{<id>}:meta, tombstone:{<id>}.
+-- ARGV: owner, nonce, token that may be replaced or '', milliseconds, then fields and values.
+local held = redis.call('HMGET', KEYS[1], 'owner', 'token', 'tenant')
+if held[2] and held[2] ~= ARGV[3] then
+  return {'taken', held[1], held[2], held[3] or ''}
+end
+-- Later than every fence before it, even if Redis forgot some of them: its clock went on.
+local time = redis.call('TIME')
+local fence = time[1] * 1000000 + time[2]
+if held[2] then
+  fence = math.max(fence, tonumber(string.match(held[2], '^%d+')) + 1)
+end
+local token = string.format('%.0f:%s', fence, ARGV[2])
+redis.call('DEL', KEYS[1], KEYS[2])
+redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'token', token, unpack(ARGV, 5))
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+return {'granted', token}

@@ -1,0 +1,60 @@
+//! By what right a simulation is here, and what the registry still has to hear of it.
+
+use std::sync::{
+    Mutex,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use crate::{id::Tenant, registry::FencingToken};
+
+/// A simulation's claim.
+pub(super) struct Claim {
+    /// Whose it is.
+    pub(super) tenant: Option<Tenant>,
+    token: Mutex<FencingToken>,
+    /// In which life of the lease the registry last agreed; 0 if it is yet to agree.
+    confirmed_in: AtomicU64,
+    /// Whether it waits to be written down.
+    pub(super) is_noted: AtomicBool,
+    /// Whether it may expire sooner than it was to when it was last written down.
+    pub(super) may_shorten: AtomicBool,
+    has_ended: AtomicBool,
+}
+
+impl Claim {
+    /// A claim that the registry granted in a life of the lease, or has yet to hear of (0).
+    pub(super) fn new(tenant: Option<Tenant>, token: FencingToken, life: u64) -> Self {
+        Self {
+            tenant,
+            token: Mutex::new(token),
+            confirmed_in: AtomicU64::new(life),
+            is_noted: AtomicBool::new(false),
+            may_shorten: AtomicBool::new(false),
+            has_ended: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn token(&self) -> FencingToken {
+        self.token.lock().expect("no holder panics").clone()
+    }
+
+    /// In which life of the lease the registry last agreed.
+    pub(super) fn confirmed_in(&self) -> u64 {
+        self.confirmed_in.load(Ordering::Acquire)
+    }
+
+    /// Notes that the registry agrees.
+    pub(super) fn confirm(&self, token: FencingToken, life: u64) {
+        *self.token.lock().expect("no holder panics") = token;
+        self.confirmed_in.store(life, Ordering::Release);
+    }
+
+    /// Notes that the simulation is no longer here: it must not be written down any more.
+    pub(super) fn end(&self) {
+        self.has_ended.store(true, Ordering::Release);
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,104 @@
+//! Until when this instance may answer for its simulations.
+
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::watch;
+
+use crate::{
+    clock::{Clock, Moment},
+    registry::Owner,
+};
+
+/// This instance's lease as it stands. Renewed by the keeper, read by every request.
+pub(in crate::simulations) struct Lease {
+    clock: Clock,
+    /// Past this moment nothing is answered until the keeper has heard from the registry, or has
+    /// found that it cannot be reached.
+    answers_until: AtomicU64,
+    /// How often the lease was taken. What was confirmed under an earlier one may be lost.
+    life: AtomicU64,
+    renewed: AtomicU64,
+    is_registry_reachable: AtomicBool,
+    owner: Mutex<Owner>,
+    settled: watch::Sender<()>,
+}
+
+impl Lease {
+    /// A lease that is yet to be taken.
+    pub(super) fn new(clock: Clock, owner: Owner) -> Self {
+        Self {
+            clock,
+            answers_until: AtomicU64::new(0),
+            life: AtomicU64::new(0),
+            renewed: AtomicU64::new(0),
+            is_registry_reachable: AtomicBool::new(false),
+            owner: Mutex::new(owner),
+            settled: watch::Sender::new(()),
+        }
+    }
+
+    /// Who this instance is at present.
+    pub(super) fn owner(&self) -> Owner {
+        self.owner.lock().expect("no holder panics").clone()
+    }
+
+    /// How often the lease was taken.
+    pub(super) fn life(&self) -> u64 {
+        self.life.load(Ordering::Acquire)
+    }
+
+    /// Whether what was confirmed in `life` may be answered for now.
+    pub(super) fn covers(&self, life: u64) -> bool {
+        self.is_settled() && life == self.life()
+    }
+
+    /// When the lease was last renewed, as far as is known.
+    pub(super) fn renewed(&self) -> Moment {
+        Moment::from_micros(self.renewed.load(Ordering::Acquire))
+    }
+
+    /// Whether the registry answered the latest renewal.
+    pub(super) fn is_registry_reachable(&self) -> bool {
+        self.is_registry_reachable.load(Ordering::Acquire)
+    }
+
+    /// Begins another life under a new name. Nothing that was confirmed before counts any more.
+    pub(super) fn begin(&self, owner: Owner) {
+        *self.owner.lock().expect("no holder panics") = owner;
+        self.life.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Answers for another `while_valid` after a renewal that was sent at `sent`, and that
+    /// succeeded or found nobody to ask.
+    pub(super) fn extend(&self, sent: Moment, while_valid: Duration, is_registry_reachable: bool) {
+        if is_registry_reachable {
+            self.renewed.store(sent.as_micros(), Ordering::Release);
+        }
+        let until = sent + while_valid;
+        self.is_registry_reachable
+            .store(is_registry_reachable, Ordering::Release);
+        self.answers_until
+            .fetch_max(until.as_micros(), Ordering::AcqRel);
+        self.settled.send_replace(());
+    }
+
+    /// Completes when this instance may answer again.
+    pub(super) async fn settled(&self) {
+        let mut settled = self.settled.subscribe();
+        while !self.is_settled() {
+            if settled.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        self.clock.now().as_micros() < self.answers_until.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,115 @@
+//! Renews this instance's lease, apart from everything else that goes on.
+
+use std::sync::Arc;
+
+use crate::{
+    id::Nonce,
+    registry::{Owner, Peer, RegistryError, Renewal},
+    simulations::Simulations,
+};
+
+use super::Fleet;
+
+/// Keeps the lease of an instance.
+pub(super) struct LeaseKeeper {
+    fleet: Arc<Fleet>,
+    simulations: Simulations,
+}
+
+impl LeaseKeeper {
+    pub(super) fn new(fleet: Arc<Fleet>, simulations: Simulations) -> Self {
+        Self { fleet, simulations }
+    }
+
+    /// Renews the lease for as long as it is polled.
+    pub(super) async fn run(self) {
+        loop {
+            let pause = if self.renew_once().await {
+                self.fleet.settings.lease_ttl / 3
+            } else {
+                super::RETRY.min(self.fleet.settings.lease_ttl / 3)
+            };
+            let nudged = self.fleet.nudge.notified();
+            // Either will do.
+            let _ = tokio::time::timeout(pause, nudged).await;
+        }
+    }
+
+    /// Renews the lease once; whether the registry answered.
+    async fn renew_once(&self) -> bool {
+        let lease = &self.fleet.lease;
+        // The lease counts from before the request, as nobody knows when it was heard.
+        let sent = self.fleet.clock.now();
+        let was_reachable = lease.is_registry_reachable();
+        let renewed = self.renew_or_take().await;
+        lease.extend(sent, self.fleet.settings.lease_ttl * 3 / 4, renewed.is_ok());
+        match renewed {
+            Ok(has_begun) => {
+                if !was_reachable {
+                    tracing::info!("the registry answers, all simulations are registered again");
+                }
+                if has_begun || !was_reachable {
+                    self.fleet.registrar.reassert_all();
+                }
+                true
+            }
+            Err(error) => {
+                if was_reachable {
+                    tracing::warn!(%error, "the registry cannot be reached, simulations go on without it");
+                }
+                false
+            }
+        }
+    }
+
+    /// Renews the lease, or takes it anew; whether a new life has begun.
+    async fn renew_or_take(&self) -> Result<bool, RegistryError> {
+        let Fleet {
+            registry, lease, ..
+        } = &*self.fleet;
+        let ttl = self.fleet.settings.lease_ttl;
+        let mut has_begun = false;
+        loop {
+            let renewal = registry.renew(&self.notice(lease.owner()), ttl).await?;
+            match renewal {
+                Renewal::Held(living) => {
+                    self.fleet.peers.update(living);
+                    return Ok(has_begun);
+                }
+                Renewal::Gone => {
+                    // Never revived under the same nonce: others may have acted on its end.
+                    let owner = Owner {
+                        instance: lease.owner().instance,
+                        nonce: Nonce::random(),
+                    };
+                    registry
+                        .take_lease(&self.notice(owner.clone()), ttl)
+                        .await?;
+                    if lease.life() > 0 {
+                        self.fleet.metrics.lease_lapses.inc();
+                        tracing::warn!("the lease had ended, every simulation is confirmed again");
+                    }
+                    lease.begin(owner);
+                    self.fleet.agree_on_secret().await?;
+                    has_begun = true;
+                }
+            }
+        }
+    }
+
+    fn notice(&self, owner: Owner) -> Peer {
+        let simulations = self.simulations.count();
+        let room = if self.simulations.is_draining() {
+            0
+        } else {
+            let maximum = self.simulations.services().max_simulations;
+            maximum.saturating_sub(simulations)
+        };
+        Peer {
+            owner,
+            url: Arc::clone(&self.fleet.settings.advertised_url),
+            simulations,
+            room,
+        }
+    }
+}

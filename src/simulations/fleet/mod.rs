@@ -1,0 +1,367 @@
+//! What makes one service of many instances: a lease for each, and a way from each to every
+//! simulation.
+
+mod entry;
+mod lease;
+mod lease_keeper;
+mod locations;
+mod peers;
+mod registrar;
+mod sweeper;
+mod view;
+
+use std::{
+    sync::{Arc, Mutex, RwLock},
+    time::Duration,
+};
+
+use tokio::sync::Notify;
+
+use self::{
+    lease::Lease,
+    lease_keeper::LeaseKeeper,
+    locations::{Location, Locations},
+    peers::Peers,
+    registrar::Registrar,
+};
+use super::{SimulationError, SimulationHandle, Simulations};
+use crate::{
+    clock::Clock,
+    id::{InstanceId, Nonce, SimulationId, Tenant},
+    metrics::Metrics,
+    registry::{
+        Claim, Ending, Event, FencingToken, Happening, Holding, Owner, Peer, Registration,
+        Registry, RegistryError, Whereabouts,
+    },
+    shutdown::Shutdown,
+};
+
+/// How long after a failure the registry is asked again.
+const RETRY: Duration = Duration::from_millis(250);
+/// How long the registry is waited for at the end of the process.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// How this instance takes part in a fleet.
+pub struct FleetSettings {
+    /// Where other instances reach this one.
+    pub advertised_url: Arc<str>,
+    /// What all instances share, unless they are to agree on it.
+    pub secret: Option<Arc<str>>,
+    /// How long a lease lasts.
+    pub lease_ttl: Duration,
+    /// How often the registry is told which simulations were used.
+    pub ttl_flush: Duration,
+    /// How often leftovers of dead owners are looked for.
+    pub sweep: Duration,
+    /// Whether nothing is changed while the registry cannot be reached.
+    pub fails_closed: bool,
+}
+
+/// This instance among the others.
+pub(super) struct Fleet {
+    clock: Clock,
+    registry: Arc<dyn Registry>,
+    settings: FleetSettings,
+    metrics: Arc<Metrics>,
+    lease: Lease,
+    peers: Peers,
+    locations: Locations,
+    registrar: Registrar,
+    /// Has the lease renewed at once.
+    nudge: Notify,
+    secret: RwLock<Option<Arc<str>>>,
+    eviction_risk: Mutex<Option<String>>,
+}
+
+/// How the registry does, as far as this instance knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RegistryHealth {
+    /// It answers and keeps what it is told.
+    Ok,
+    /// It answers, but something is wrong with it.
+    Degraded(String),
+    /// It does not answer.
+    Down,
+}
+
+/// What is to be done with a simulation that somebody owns.
+enum Standing {
+    Here,
+    At(Arc<Peer>),
+    /// The owner's lease is over; it may come back.
+    Silent,
+    /// It has been over for so long that the owner's worlds are taken for lost.
+    Dead,
+}
+
+impl Fleet {
+    pub(super) fn new(
+        instance: InstanceId,
+        clock: Clock,
+        registry: Arc<dyn Registry>,
+        metrics: Arc<Metrics>,
+        settings: FleetSettings,
+    ) -> Self {
+        let owner = Owner {
+            instance: instance.clone(),
+            nonce: Nonce::random(),
+        };
+        Self {
+            clock,
+            peers: Peers::new(Arc::clone(&registry), instance),
+            secret: RwLock::new(settings.secret.clone()),
+            registry,
+            settings,
+            metrics,
+            lease: Lease::new(clock, owner),
+            locations: Locations::new(clock),
+            registrar: Registrar::default(),
+            nudge: Notify::new(),
+            eviction_risk: Mutex::default(),
+        }
+    }
+
+    /// Starts what goes on in the background until the process ends.
+    pub(super) fn start(self: &Arc<Self>, simulations: &Simulations, shutdown: &Shutdown) {
+        let keeper = LeaseKeeper::new(Arc::clone(self), simulations.clone());
+        shutdown.spawn_unawaited(keeper.run());
+        shutdown.spawn_unawaited(Registrar::run(Arc::clone(self), simulations.clone()));
+        shutdown.spawn_unawaited(sweeper::sweep(Arc::clone(self)));
+        shutdown.spawn_unawaited(Arc::clone(self).listen());
+    }
+
+    /// Whether this instance may answer for a simulation that it has, without asking anybody.
+    pub(super) fn covers(&self, simulation: &SimulationHandle) -> bool {
+        let life = simulation.shared.claim.confirmed_in();
+        // One that was created without the registry is confirmed by nobody; it has a name that
+        // nobody else gives.
+        self.lease
+            .covers(if life == 0 { self.lease.life() } else { life })
+    }
+
+    /// Makes sure that this instance may answer for a simulation that it has.
+    pub(super) async fn confirm(
+        &self,
+        simulations: &Simulations,
+        simulation: &SimulationHandle,
+    ) -> Result<(), SimulationError> {
+        let waits = simulations.services().request_timeout;
+        if tokio::time::timeout(waits, self.lease.settled())
+            .await
+            .is_err()
+        {
+            return Err(RegistryError::Unavailable.into());
+        }
+        if !self.covers(simulation) {
+            self.reassert(simulations, &[simulation]).await?;
+        }
+        if simulation.shared.claim.has_ended() {
+            return Err(SimulationError::OwnershipLost(simulation.id().clone()));
+        }
+        Ok(())
+    }
+
+    /// Notes an access.
+    pub(super) fn note(&self, simulation: &SimulationHandle) {
+        self.registrar.note(simulation);
+    }
+
+    /// Claims a new simulation, from an owner that is dead if need be. Without a registry, one
+    /// whose name nobody else can have given is claimed later.
+    pub(super) async fn claim(
+        &self,
+        registration: &Registration,
+        is_named_by_client: bool,
+    ) -> Result<(FencingToken, u64), SimulationError> {
+        let mut over = None;
+        loop {
+            let (me, life) = (self.lease.owner(), self.lease.life());
+            let claimed = self.registry.claim(&me, registration, over.as_ref()).await;
+            match claimed {
+                // In life 0 the lease is yet to be taken, and with it everything is confirmed.
+                Ok(Claim::Granted(token)) => return Ok((token, life)),
+                Ok(Claim::Taken(holding)) => match self.standing(&holding.owner).await? {
+                    Standing::At(peer) => {
+                        let id = registration.id.clone();
+                        return Err(if holding.tenant == registration.tenant {
+                            SimulationError::OwnedElsewhere { id, peer }
+                        } else {
+                            SimulationError::Exists(id)
+                        });
+                    }
+                    Standing::Silent => {
+                        let id = registration.id.clone();
+                        return Err(SimulationError::OwnerUnreachable(id));
+                    }
+                    Standing::Here | Standing::Dead => over = Some(holding.token),
+                },
+                Err(_) if !is_named_by_client && !self.settings.fails_closed => {
+                    return Ok((registration.token.clone(), 0));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Where a simulation is that is not here, or what became of it.
+    pub(super) async fn locate(
+        &self,
+        id: &SimulationId,
+        tenant: Option<&Tenant>,
+    ) -> SimulationError {
+        let elsewhere = |peer| SimulationError::OwnedElsewhere {
+            id: id.clone(),
+            peer,
+        };
+        let not_found = || SimulationError::NotFound(id.clone());
+        let mut last_seen = None;
+        match self.locations.recall(id, tenant) {
+            Some(Location::At(owner)) if self.peers.is_living(&owner) => {
+                if let Some(peer) = self.peers.remembered(&owner) {
+                    return elsewhere(peer);
+                }
+            }
+            Some(Location::At(owner) | Location::Once(owner)) => {
+                last_seen = self.peers.remembered(&owner);
+            }
+            Some(Location::Nowhere) => return not_found(),
+            None => {}
+        }
+        match self.registry.find(id, tenant).await {
+            Ok(Whereabouts::Owned(holding)) => self.follow(id, tenant, holding).await,
+            Ok(Whereabouts::Ended(Ending::Expired)) => SimulationError::Expired(id.clone()),
+            Ok(Whereabouts::Ended(Ending::Lost)) => SimulationError::Lost(id.clone()),
+            Ok(Whereabouts::Ended(Ending::Destroyed)) => not_found(),
+            Ok(Whereabouts::Mislaid) => match last_seen {
+                Some(peer) => elsewhere(peer),
+                None => SimulationError::OwnerUnreachable(id.clone()),
+            },
+            // The entry may have vanished before its time: who had it is asked before it is
+            // taken for gone.
+            Ok(Whereabouts::Unknown) => match last_seen {
+                Some(peer) => elsewhere(peer),
+                None => {
+                    self.locations.remember(id, tenant, None);
+                    not_found()
+                }
+            },
+            Err(error) => match last_seen {
+                Some(peer) => elsewhere(peer),
+                None => error.into(),
+            },
+        }
+    }
+
+    async fn follow(
+        &self,
+        id: &SimulationId,
+        tenant: Option<&Tenant>,
+        holding: Holding,
+    ) -> SimulationError {
+        match self.standing(&holding.owner).await {
+            Ok(Standing::At(peer)) => {
+                self.locations.remember(id, tenant, Some(holding.owner));
+                SimulationError::OwnedElsewhere {
+                    id: id.clone(),
+                    peer,
+                }
+            }
+            // It has just gone from here.
+            Ok(Standing::Here) => SimulationError::NotFound(id.clone()),
+            Ok(Standing::Silent) => SimulationError::OwnerUnreachable(id.clone()),
+            Ok(Standing::Dead) => SimulationError::Lost(id.clone()),
+            Err(error) => error.into(),
+        }
+    }
+
+    async fn standing(&self, owner: &Owner) -> Result<Standing, RegistryError> {
+        if *owner == self.lease.owner() {
+            return Ok(Standing::Here);
+        }
+        if let Some(peer) = self.peers.find(owner).await? {
+            return Ok(Standing::At(peer));
+        }
+        // Two lease times after its last renewal an owner is given up.
+        let silence = self.registry.silence(owner).await?;
+        Ok(match silence {
+            Some(silence) if silence < self.settings.lease_ttl => Standing::Silent,
+            Some(_) | None => Standing::Dead,
+        })
+    }
+
+    /// What instances prove to each other who they are with, once it is agreed on.
+    fn secret(&self) -> Option<Arc<str>> {
+        self.secret.read().expect("no holder panics").clone()
+    }
+
+    fn health(&self) -> RegistryHealth {
+        if !self.lease.is_registry_reachable() {
+            return RegistryHealth::Down;
+        }
+        let risk = self.eviction_risk.lock().expect("no holder panics").clone();
+        risk.map_or(RegistryHealth::Ok, RegistryHealth::Degraded)
+    }
+
+    fn takes_writes(&self) -> bool {
+        !self.settings.fails_closed || self.lease.is_registry_reachable()
+    }
+
+    /// Gives up everything that is left, as the process ends.
+    pub(super) async fn close(&self, left: &[SimulationHandle]) {
+        let releases: Vec<_> = left
+            .iter()
+            .map(|simulation| simulation.to_release(Ending::Lost))
+            .collect();
+        let told = async {
+            self.registrar.tell_ends(self).await?;
+            self.registry.release(&releases).await?;
+            self.registry.resign(&self.lease.owner()).await
+        };
+        if !matches!(tokio::time::timeout(LAST_WORDS, told).await, Ok(Ok(()))) {
+            tracing::warn!("the registry could not be told that this instance stops");
+        }
+    }
+
+    /// Has the registry told of the end of a simulation; completes when it was, or could not be.
+    pub(super) async fn release(&self, simulation: &SimulationHandle, ending: Ending) {
+        let told = self.registrar.release(simulation.to_release(ending));
+        self.announce(simulation.id(), ending.into());
+        // A sender that is dropped could not tell.
+        let _ = told.await;
+    }
+
+    /// Tells the other instances what happened.
+    pub(super) fn announce(&self, id: &SimulationId, happening: Happening) {
+        self.registrar.announce(Event {
+            happening,
+            id: id.clone(),
+            instance: self.lease.owner().instance,
+        });
+    }
+
+    /// Drops what is remembered of simulations as soon as others say that it is no longer so.
+    async fn listen(self: Arc<Self>) {
+        use futures_util::StreamExt;
+        loop {
+            if let Ok(mut events) = self.registry.listen().await {
+                while let Some(event) = events.next().await {
+                    self.locations.forget(&event.id);
+                }
+            }
+            tokio::time::sleep(RETRY * 4).await;
+        }
+    }
+
+    async fn agree_on_secret(&self) -> Result<(), RegistryError> {
+        if self.settings.secret.is_some() {
+            return Ok(());
+        }
+        let proposal = self.secret().map_or_else(
+            || format!("{}{}", Nonce::random(), Nonce::random()),
+            |secret| secret.to_string(),
+        );
+        let agreed = self.registry.secret(&proposal).await?;
+        *self.secret.write().expect("no holder panics") = Some(agreed.into());
+        Ok(())
+    }
+}

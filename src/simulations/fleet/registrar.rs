@@ -1,0 +1,231 @@
+//! Tells the registry what happened to simulations here, in batches and apart from requests.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, atomic::Ordering},
+};
+
+use tokio::sync::{Notify, oneshot};
+
+use crate::{
+    registry::{Event, Reasserted, RegistryError, Release, Touched},
+    simulations::{SimulationHandle, Simulations},
+};
+
+use super::Fleet;
+
+/// How many ends wait at most for a registry that cannot be reached. Entries whose end is
+/// forgotten run out by themselves.
+const MAX_RELEASES: usize = 100_000;
+/// How many events wait at most to be announced. Those who miss one look again.
+const MAX_EVENTS: usize = 10_000;
+
+/// What the registry is to be told.
+#[derive(Default)]
+pub(super) struct Registrar {
+    /// Simulations that were used since they were last written down, each once.
+    used: Mutex<Vec<SimulationHandle>>,
+    /// Each with whoever waits for it to be told.
+    releases: Mutex<VecDeque<(Release, oneshot::Sender<()>)>>,
+    events: Mutex<VecDeque<Event>>,
+    /// Whether all simulations are to be written down again.
+    reasserts_all: std::sync::atomic::AtomicBool,
+    /// Told when there is something that should not wait for the next flush.
+    hurry: Notify,
+}
+
+impl Registrar {
+    /// Notes that a simulation was used.
+    pub(super) fn note(&self, simulation: &SimulationHandle) {
+        let is_noted = &simulation.shared.claim.is_noted;
+        if !is_noted.load(Ordering::Relaxed) && !is_noted.swap(true, Ordering::AcqRel) {
+            self.used().push(simulation.clone());
+        }
+    }
+
+    /// Notes that a simulation came to an end. The receiver completes when the registry has been
+    /// told, or could not be at the first attempt.
+    pub(super) fn release(&self, release: Release) -> oneshot::Receiver<()> {
+        let (sender, told) = oneshot::channel();
+        self.wait_for_registry(release, sender);
+        self.hurry.notify_one();
+        told
+    }
+
+    fn wait_for_registry(&self, release: Release, told: oneshot::Sender<()>) {
+        let mut releases = self.releases.lock().expect("no holder panics");
+        if releases.len() >= MAX_RELEASES {
+            releases.pop_front();
+        }
+        releases.push_back((release, told));
+    }
+
+    /// Notes that something is to be announced.
+    pub(super) fn announce(&self, event: Event) {
+        let mut events = self.events.lock().expect("no holder panics");
+        if events.len() >= MAX_EVENTS {
+            events.pop_front();
+        }
+        events.push_back(event);
+        self.hurry.notify_one();
+    }
+
+    /// Has all simulations written down again.
+    pub(super) fn reassert_all(&self) {
+        self.reasserts_all.store(true, Ordering::Release);
+        self.hurry.notify_one();
+    }
+
+    /// Keeps the registry up to date for as long as it is polled.
+    pub(super) async fn run(fleet: std::sync::Arc<Fleet>, simulations: Simulations) {
+        let registrar = &fleet.registrar;
+        loop {
+            // Ends and events are told at once, uses are gathered.
+            let hurried =
+                tokio::time::timeout(fleet.settings.ttl_flush, registrar.hurry.notified()).await;
+            let told = async {
+                registrar.tell_ends(&fleet).await?;
+                if hurried.is_err() || registrar.reasserts_all.load(Ordering::Acquire) {
+                    registrar.flush_once(&fleet, &simulations).await?;
+                }
+                Ok::<_, RegistryError>(())
+            };
+            if let Err(error) = told.await {
+                tracing::debug!(%error, "the registry was not told");
+                // Not at once again: the registry is in trouble.
+                tokio::time::sleep(fleet.settings.ttl_flush.min(super::RETRY)).await;
+            }
+        }
+    }
+
+    /// Tells of ends and events.
+    pub(super) async fn tell_ends(&self, fleet: &Fleet) -> Result<(), RegistryError> {
+        let (releases, waiting): (Vec<_>, Vec<_>) = {
+            let mut releases = self.releases.lock().expect("no holder panics");
+            releases.drain(..).unzip()
+        };
+        if !releases.is_empty()
+            && let Err(error) = fleet.registry.release(&releases).await
+        {
+            for release in releases {
+                // Nobody waits any longer; the registry is told when it is back.
+                self.wait_for_registry(release, oneshot::channel().0);
+            }
+            return Err(error);
+        }
+        for told in waiting {
+            // Whoever waited may have gone.
+            let _ = told.send(());
+        }
+        let events: Vec<_> = {
+            let mut waiting = self.events.lock().expect("no holder panics");
+            waiting.drain(..).collect()
+        };
+        if events.is_empty() {
+            return Ok(());
+        }
+        fleet.registry.announce(&events).await
+    }
+
+    /// Writes down the simulations that were used, and those whose entries are gone.
+    async fn flush_once(
+        &self,
+        fleet: &Fleet,
+        simulations: &Simulations,
+    ) -> Result<(), RegistryError> {
+        let writes_all = self.reasserts_all.swap(false, Ordering::AcqRel);
+        if writes_all {
+            simulations
+                .all()
+                .iter()
+                .for_each(|simulation| self.note(simulation));
+        }
+        let used = std::mem::take(&mut *self.used());
+        if used.is_empty() {
+            return Ok(());
+        }
+        for simulation in &used {
+            // Before its last access is read: a later one is noted again.
+            let claim = &simulation.shared.claim;
+            claim.is_noted.store(false, Ordering::Release);
+        }
+        let written = self.write(fleet, simulations, &used, writes_all).await;
+        if written.is_err() {
+            used.iter().for_each(|simulation| self.note(simulation));
+            self.reasserts_all.fetch_or(writes_all, Ordering::AcqRel);
+        }
+        written
+    }
+
+    async fn write(
+        &self,
+        fleet: &Fleet,
+        simulations: &Simulations,
+        used: &[SimulationHandle],
+        writes_all: bool,
+    ) -> Result<(), RegistryError> {
+        let life = fleet.lease.life();
+        let stands = |simulation: &&SimulationHandle| {
+            !writes_all && simulation.shared.claim.confirmed_in() == life
+        };
+        let here = used
+            .iter()
+            .filter(|simulation| !simulation.shared.claim.has_ended());
+        let (standing, mut to_write): (Vec<_>, Vec<_>) = here.partition(stands);
+        let touches: Vec<_> = standing
+            .iter()
+            .map(|simulation| simulation.to_touch(fleet.settings.ttl_flush))
+            .collect();
+        let touched = if touches.is_empty() {
+            Vec::new()
+        } else {
+            fleet.registry.touch(&touches).await?
+        };
+        let mut is_missing = false;
+        for (simulation, touched) in standing.into_iter().zip(touched) {
+            match touched {
+                Touched::Kept => {}
+                Touched::Missing => {
+                    is_missing = true;
+                    to_write.push(simulation);
+                }
+                Touched::Lost => simulations.lose_to_another(simulation),
+            }
+        }
+        if is_missing {
+            // If entries are gone the lease may be, too, and the entries of idle simulations.
+            fleet.nudge.notify_one();
+        }
+        fleet.reassert(simulations, &to_write).await
+    }
+
+    fn used(&self) -> std::sync::MutexGuard<'_, Vec<SimulationHandle>> {
+        self.used.lock().expect("no holder of this lock panics")
+    }
+}
+
+impl Fleet {
+    /// Registers simulations again, and drops those that somebody else has claimed.
+    pub(super) async fn reassert(
+        &self,
+        simulations: &Simulations,
+        to_write: &[&SimulationHandle],
+    ) -> Result<(), RegistryError> {
+        if to_write.is_empty() {
+            return Ok(());
+        }
+        let (life, me) = (self.lease.life(), self.lease.owner());
+        let registrations: Vec<_> = to_write
+            .iter()
+            .map(|simulation| simulation.registration(self.settings.ttl_flush))
+            .collect();
+        let answers = self.registry.reassert(&me, &registrations).await?;
+        for (simulation, answer) in to_write.iter().zip(answers) {
+            match answer {
+                Reasserted::Kept(token) => simulation.shared.claim.confirm(token, life),
+                Reasserted::Lost => simulations.lose_to_another(simulation),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,34 @@
+//! Forgets what dead owners left behind.
+
+use std::{sync::Arc, time::Duration};
+
+use super::Fleet;
+use crate::id::Nonce;
+
+/// How many leftovers are forgotten at a time.
+const BATCH: usize = 500;
+
+/// Sweeps now and then, for as long as it is polled.
+pub(super) async fn sweep(fleet: Arc<Fleet>) {
+    loop {
+        *fleet.eviction_risk.lock().expect("no holder panics") =
+            fleet.registry.eviction_risk().await;
+        let pause = match fleet.registry.sweep(BATCH).await {
+            Ok(swept) => {
+                fleet.metrics.orphans_swept.inc_by(swept as u64);
+                if swept == BATCH {
+                    continue;
+                }
+                fleet.settings.sweep
+            }
+            Err(_) => super::RETRY,
+        };
+        tokio::time::sleep(jittered(pause)).await;
+    }
+}
+
+/// Half as long to one and a half times as long, so that instances take turns.
+fn jittered(pause: Duration) -> Duration {
+    let share = Nonce::random().as_str().bytes().last().unwrap_or_default();
+    pause / 2 + pause * u32::from(share % 16) / 16
+}

@@ -1,0 +1,89 @@
+//! What the HTTP layer sees of the fleet.
+
+use std::{sync::Arc, time::Duration};
+
+use super::RegistryHealth;
+use crate::{
+    id::SimulationId,
+    registry::{Peer, RegistryError},
+    simulations::{SimulationError, Simulations},
+};
+
+impl Simulations {
+    /// Whether there may be other instances.
+    pub fn is_in_fleet(&self) -> bool {
+        self.inner.fleet.is_some()
+    }
+
+    /// The other living instances.
+    pub async fn peers(&self) -> Vec<Arc<Peer>> {
+        match &self.inner.fleet {
+            Some(fleet) => fleet.peers.all().await,
+            None => Vec::new(),
+        }
+    }
+
+    /// The other living instance that has most room for new simulations, if any has.
+    pub async fn roomiest_peer(&self) -> Option<Arc<Peer>> {
+        match &self.inner.fleet {
+            Some(fleet) => fleet.peers.roomiest().await,
+            None => None,
+        }
+    }
+
+    /// Whether a peer held its lease when that was last looked at.
+    pub fn is_living(&self, peer: &Peer) -> bool {
+        let fleet = self.inner.fleet.as_ref();
+        fleet.is_some_and(|fleet| fleet.peers.is_living(&peer.owner))
+    }
+
+    /// Forgets that `peer` has a simulation: it was not there, or could not be reached.
+    pub fn forget(&self, id: &SimulationId, peer: &Peer) {
+        if let Some(fleet) = &self.inner.fleet {
+            fleet.locations.forget(id);
+            fleet.peers.doubt(&peer.owner);
+        }
+    }
+
+    /// The nonce of this instance's present lease, which callers that were sent here expect.
+    pub fn nonce(&self) -> Option<crate::id::Nonce> {
+        let fleet = self.inner.fleet.as_ref()?;
+        Some(fleet.lease.owner().nonce)
+    }
+
+    /// What instances prove to each other who they are with, once it is agreed on.
+    pub fn internal_secret(&self) -> Option<Arc<str>> {
+        let fleet = self.inner.fleet.as_ref()?;
+        fleet.secret()
+    }
+
+    /// How the registry does, where it is a service of its own.
+    pub fn registry_health(&self) -> Option<RegistryHealth> {
+        let fleet = self.inner.fleet.as_ref()?;
+        Some(fleet.health())
+    }
+
+    /// Refuses what would change something while nothing may be changed.
+    pub fn check_writable(&self) -> Result<(), SimulationError> {
+        match &self.inner.fleet {
+            Some(fleet) if !fleet.takes_writes() => Err(RegistryError::Unavailable.into()),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// How long ago the lease was last renewed.
+    pub fn lease_age(&self) -> Option<Duration> {
+        let fleet = self.inner.fleet.as_ref()?;
+        Some(fleet.clock.now().since(fleet.lease.renewed()))
+    }
+
+    /// How many simulations other instances cannot find yet.
+    pub fn unregistered(&self) -> usize {
+        let is_unregistered =
+            |simulation: &super::SimulationHandle| simulation.shared.claim.confirmed_in() == 0;
+        self.all()
+            .iter()
+            .filter(|simulation| is_unregistered(simulation))
+            .count()
+    }
+}
