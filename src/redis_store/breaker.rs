@@ -35,7 +35,7 @@ impl Breaker {
         let reset = |failures| (0 < failures && failures < LIMIT).then_some(0);
         let failures = &self.failures;
         // An error only says that there was nothing to reset.
-        drop(failures.fetch_update(Ordering::AcqRel, Ordering::Acquire, reset));
+        let _ = failures.fetch_update(Ordering::AcqRel, Ordering::Acquire, reset);
     }
 
     /// Redis has not answered. Whether this opens it.

@@ -52,7 +52,8 @@ impl StoreError {
     }
 }
 
-/// Whether Redis, or the part of it that was asked, is not there.
+/// Whether Redis, or the part of it that was asked, is not there. In a cluster, a redirection that
+/// is left over leads to a node that is gone.
 pub(super) fn is_outage(error: &RedisError) -> bool {
     matches!(
         error.kind(),
@@ -66,6 +67,8 @@ pub(super) fn is_outage(error: &RedisError) -> bool {
                     | ServerErrorKind::ClusterDown
                     | ServerErrorKind::MasterDown
                     | ServerErrorKind::TryAgain
+                    | ServerErrorKind::Moved
+                    | ServerErrorKind::Ask
             )
     )
 }
@@ -100,4 +103,63 @@ pub(super) fn of_pool(error: PoolError<RedisError>) -> RedisError {
 
 fn timed_out(text: &'static str) -> RedisError {
     io::Error::new(io::ErrorKind::TimedOut, text).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use deadpool_redis::redis::parse_redis_value;
+
+    use super::*;
+
+    fn answered(line: &str) -> RedisError {
+        let reply = parse_redis_value(format!("-{line}\r\n").as_bytes());
+        reply.unwrap().extract_error().unwrap_err()
+    }
+
+    #[test]
+    fn answers_that_mean_an_outage_are_told_from_refusals() {
+        let target = RedisTarget::parse("redis://:s3cret@h").unwrap();
+        for line in [
+            "LOADING Redis is loading the dataset in memory",
+            "CLUSTERDOWN The cluster is down",
+            "MASTERDOWN Link with MASTER is down",
+            "TRYAGAIN Multiple keys request during rehashing of slot",
+            "MOVED 1 127.0.0.1:7000",
+        ] {
+            let error = answered(line);
+            assert!(
+                matches!(StoreError::new(&error, &target), StoreError::Failed(_)),
+                "{line}"
+            );
+            assert!(spoils(&error), "{line}");
+        }
+        for (line, is_spoilt) in [
+            (
+                "OOM command not allowed when used memory > 'maxmemory'.",
+                false,
+            ),
+            ("NOREPLICAS Not enough good replicas to write.", false),
+            (
+                "READONLY You can't write against a read only replica.",
+                true,
+            ),
+            ("ERR max requests limit exceeded.", false),
+        ] {
+            let error = answered(line);
+            let word = line.split(' ').next().map(str::to_owned);
+            let StoreError::Refused { code, .. } = StoreError::new(&error, &target) else {
+                panic!("{line}");
+            };
+            assert_eq!(code, word);
+            assert_eq!(spoils(&error), is_spoilt, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_redis_says_of_a_password_is_not_repeated() {
+        let target = RedisTarget::parse("redis://:s3cret@h").unwrap();
+        let error = answered("ERR unknown command 'AUTH', with args beginning with: 's3cret'");
+        let text = StoreError::new(&error, &target).to_string();
+        assert!(!text.contains("s3cret") && text.contains("****"), "{text}");
+    }
 }

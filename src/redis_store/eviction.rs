@@ -1,6 +1,6 @@
 //! What Redis does when its memory is full.
 
-use deadpool_redis::redis::Value;
+use deadpool_redis::redis::{FromRedisValue, Value};
 
 /// What Redis does when its memory is full, and how full it is. What it does not tell is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,12 +51,12 @@ impl Eviction {
 
 /// The texts in a reply. A cluster's has the addresses of its nodes beside them.
 fn collect(reply: &Value, texts: &mut Vec<String>) {
-    match reply {
-        Value::BulkString(bytes) => texts.push(String::from_utf8_lossy(bytes).into_owned()),
-        Value::SimpleString(text) | Value::VerbatimString { text, .. } => texts.push(text.clone()),
-        Value::Map(nodes) => nodes.iter().for_each(|(_, text)| collect(text, texts)),
-        Value::Array(parts) => parts.iter().for_each(|part| collect(part, texts)),
-        _ => {}
+    if let Value::Map(nodes) = reply {
+        for (_, text) in nodes {
+            collect(text, texts);
+        }
+    } else if let Ok(text) = String::from_redis_value_ref(reply) {
+        texts.push(text);
     }
 }
 

@@ -117,7 +117,7 @@ impl managed::Manager for Manager {
     type Error = RedisError;
 
     async fn create(&self) -> RedisResult<Connection> {
-        let link = within(self.timeout, self.link()).await?;
+        let link = within(self.timeout, Box::pin(self.link())).await?;
         Ok(Connection::new(link, self.timeout))
     }
 

@@ -73,10 +73,14 @@ impl RedisStore {
     pub fn new(target: &RedisTarget, options: RedisOptions) -> Result<Self, BuildError> {
         // Without a provider the first connection would panic. An error says that there is one.
         drop(rustls::crypto::ring::default_provider().install_default());
-        let timeout = options.timeout;
-        let manager = Manager::new(target, timeout, options.ca_pem.as_deref())?;
+        let RedisOptions {
+            timeout,
+            pool_size,
+            ca_pem,
+        } = options;
+        let manager = Manager::new(target, timeout, ca_pem.as_deref())?;
         let pool = Pool::builder(manager)
-            .max_size(options.pool_size)
+            .max_size(pool_size)
             .wait_timeout(Some(timeout))
             .create_timeout(Some(timeout))
             .recycle_timeout(Some(timeout))
@@ -142,8 +146,8 @@ impl RedisStore {
         script: &Script,
         invocation: &Invocation,
     ) -> Result<T, StoreError> {
-        let begun = Instant::now();
         let mut keeper = self.0.keeper.lock().await;
+        let begun = Instant::now();
         let attempt = async {
             // Taken out, so that it is not used again if this is given up half-way.
             let mut connection = match keeper.take() {
@@ -157,14 +161,12 @@ impl RedisStore {
             outcome
         };
         let result = attempt.await.map_err(|error| self.describe(&error));
-        match &result {
-            Err(StoreError::Failed(text)) => {
-                if self.0.breaker.open() {
-                    self.opened(text);
-                }
+        if let Err(StoreError::Failed(text)) = &result {
+            if self.0.breaker.open() {
+                self.opened(text);
             }
-            _ if self.0.breaker.close() => tracing::info!("Redis answers again"),
-            _ => {}
+        } else if self.0.breaker.close() {
+            tracing::info!("Redis answers again");
         }
         self.0
             .counters
@@ -220,13 +222,12 @@ impl RedisStore {
             Err(error) => Err(error),
         };
         let result = outcome.map_err(|error| self.describe(&error));
-        match &result {
-            Err(StoreError::Failed(text)) => {
-                if self.0.breaker.fail(pass) {
-                    self.opened(text);
-                }
+        if let Err(StoreError::Failed(text)) = &result {
+            if self.0.breaker.fail(pass) {
+                self.opened(text);
             }
-            _ => self.0.breaker.succeed(),
+        } else {
+            self.0.breaker.succeed();
         }
         self.0
             .counters
@@ -237,7 +238,9 @@ impl RedisStore {
     /// A connection of the pool. It may try several, one after the other, but not for longer than
     /// one may take.
     async fn checkout(&self) -> RedisResult<Object<Manager>> {
-        let object = async { self.0.pool.get().await.map_err(of_pool) };
+        // Boxed, for the library's part of it is many kilobytes large and every caller's future
+        // would contain it.
+        let object = Box::pin(async { self.0.pool.get().await.map_err(of_pool) });
         within(self.0.timeout, object).await
     }
 

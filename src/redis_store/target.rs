@@ -220,7 +220,7 @@ fn host_and_port(address: &ConnectionAddr) -> Option<(&str, u16)> {
         ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
             Some((host, *port))
         }
-        _ => None,
+        ConnectionAddr::Unix(_) | _ => None,
     }
 }
 
