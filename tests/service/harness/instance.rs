@@ -2,15 +2,14 @@
 
 use std::{
     net::SocketAddr,
-    process::{Child, Command, ExitStatus, Stdio},
-    thread::JoinHandle,
+    process::{Command, ExitStatus},
     time::Duration,
 };
 
 use rapier_physics_service::{App, Config, app::Listeners};
 use tokio::net::TcpListener;
 
-use crate::harness::{Client, eventually, log::Log};
+use crate::harness::{Client, process::Process};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_rapier-physics-service");
 const START: Duration = Duration::from_secs(20);
@@ -24,12 +23,6 @@ pub(crate) struct Instance {
 enum Host {
     InProcess(Option<App>),
     Spawned(Process),
-}
-
-struct Process {
-    child: Child,
-    log: Log,
-    readers: Vec<JoinHandle<()>>,
 }
 
 /// How a program that refused to start said so.
@@ -69,7 +62,7 @@ impl Instance {
     /// Starts the real binary with flags and environment variables.
     pub(crate) async fn spawn_with(args: &[&str], env: &[(&str, &str)]) -> Self {
         let process = start(args, env);
-        let log = process.log.clone();
+        let log = process.log().clone();
         let found = tokio::task::spawn_blocking(move || log.wait_for(START, listening_on))
             .await
             .expect("waiting for a line does not panic");
@@ -107,25 +100,17 @@ impl Instance {
 
     /// Sends a signal by name, such as `TERM`, to the child process.
     pub(crate) fn signal(&self, name: &str) {
-        let pid = self.process().child.id().to_string();
-        let sent = Command::new("sh")
-            .args(["-c", "kill -\"$0\" \"$1\"", name, &pid])
-            .status()
-            .expect("a shell exists");
-        assert!(sent.success(), "signal {name} to {pid}");
+        self.process().signal(name);
     }
 
     /// Waits until the child process has ended.
     pub(crate) async fn exit(&mut self, deadline: Duration) -> ExitStatus {
-        let Host::Spawned(process) = &mut self.host else {
-            panic!("only a child process exits");
-        };
-        process.exit(deadline).await
+        self.process_mut().exit(deadline).await
     }
 
     /// What the child process has printed so far.
     pub(crate) fn log(&self) -> Vec<String> {
-        self.process().log.lines()
+        self.process().log().lines()
     }
 
     fn process(&self) -> &Process {
@@ -134,26 +119,11 @@ impl Instance {
             Host::InProcess(_) => panic!("only a child process has an id and a log"),
         }
     }
-}
 
-impl Process {
-    async fn exit(&mut self, deadline: Duration) -> ExitStatus {
-        eventually(deadline, "the process ends", async || {
-            self.child
-                .try_wait()
-                .expect("the child can be waited for")
-                .ok_or("still running")
-        })
-        .await
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _already_gone = self.child.kill();
-        let _reaped = self.child.wait();
-        if std::thread::panicking() {
-            print_tail(&self.log);
+    fn process_mut(&mut self) -> &mut Process {
+        match &mut self.host {
+            Host::Spawned(process) => process,
+            Host::InProcess(_) => panic!("only a child process exits"),
         }
     }
 }
@@ -162,12 +132,9 @@ impl Drop for Process {
 pub(crate) async fn refused_start(args: &[&str], env: &[(&str, &str)]) -> Refusal {
     let mut process = start(args, env);
     let status = process.exit(START).await;
-    for reader in process.readers.drain(..) {
-        reader.join().expect("readers of the log do not panic");
-    }
     Refusal {
         code: status.code(),
-        output: process.log.lines().join("\n"),
+        output: process.output(),
     }
 }
 
@@ -179,21 +146,8 @@ fn start(args: &[&str], env: &[(&str, &str)]) -> Process {
         .env("PORT", "0")
         .env("METRICS_PORT", "0")
         .envs(env.iter().copied())
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut child = command.spawn().expect("the binary was built");
-    let log = Log::default();
-    let readers = vec![
-        log.follow(child.stdout.take().expect("stdout is piped")),
-        log.follow(child.stderr.take().expect("stderr is piped")),
-    ];
-    Process {
-        child,
-        log,
-        readers,
-    }
+        .args(args);
+    Process::start("the instance", &mut command).expect("the binary was built")
 }
 
 fn listening_on(line: &str) -> Option<SocketAddr> {
@@ -237,9 +191,4 @@ fn show_logs_of_failing_tests() {
         .with_ansi(false)
         .with_max_level(tracing::Level::INFO)
         .try_init();
-}
-
-#[expect(clippy::print_stderr, reason = "the log belongs to the failing test")]
-fn print_tail(log: &Log) {
-    eprintln!("--- the instance said last ---\n{}", log.tail());
 }

@@ -4,6 +4,7 @@ mod client;
 mod eventually;
 mod instance;
 mod log;
+mod process;
 mod raw;
 mod reply;
 mod worlds;
