@@ -41,12 +41,13 @@ image: ## the container image
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
-# Rust links with cc, jemalloc is C, and Debian keeps venv apart from Python. Linking a program is the test
-# because a gcc without the C headers is a common half-installed state.
+# Rust links with cc, jemalloc is C, Debian keeps venv apart from Python, and tests start Redis servers of their
+# own. Linking a program is the test because a gcc without the C headers is a common half-installed state.
 system:
 	@need=; \
 	printf '#include <stdlib.h>\nint main(void) { return 0; }\n' | cc -x c - -o /dev/null 2>/dev/null || need="gcc libc6-dev"; \
 	python3 -c 'import ensurepip, venv' 2>/dev/null || need="$$need python3-venv"; \
+	command -v redis-server >/dev/null || need="$$need redis-server"; \
 	[ -z "$$need" ] || { echo "installing $$need" && $(SUDO) apt-get update -q && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$need; }
 
 # Unoptimised and without debug information: its release profile links with fat LTO, and a run takes seconds anyway.

@@ -16,6 +16,7 @@ mod physics;
 mod predecessor;
 mod problems;
 mod python_client;
+mod redis_servers;
 mod shutdown;
 mod simulations;
 mod stepping;

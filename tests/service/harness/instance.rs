@@ -103,6 +103,26 @@ impl Instance {
         self.process().signal(name);
     }
 
+    /// The id of the child process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process().id()
+    }
+
+    /// Stops the child process where it is, as a long pause would; it keeps its sockets.
+    pub(crate) fn stop(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets a stopped child process go on as if nothing had happened.
+    pub(crate) fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    /// Ends the child process at once, as a crash would.
+    pub(crate) fn kill(&mut self) -> ExitStatus {
+        self.process_mut().kill()
+    }
+
     /// Waits until the child process has ended.
     pub(crate) async fn exit(&mut self, deadline: Duration) -> ExitStatus {
         self.process_mut().exit(deadline).await

@@ -4,16 +4,27 @@ mod client;
 mod eventually;
 mod instance;
 mod log;
+mod ports;
 mod process;
+mod proxy;
 mod raw;
+mod redis_cluster;
+mod redis_server;
 mod reply;
+mod sentinel;
+mod tls;
 mod worlds;
 
 pub(crate) use client::Client;
 pub(crate) use eventually::{eventually, eventually_true};
 pub(crate) use instance::{Instance, refused_start};
+pub(crate) use proxy::Proxy;
 pub(crate) use raw::raw;
+pub(crate) use redis_cluster::RedisCluster;
+pub(crate) use redis_server::RedisServer;
 pub(crate) use reply::Reply;
+pub(crate) use sentinel::SentinelSet;
+pub(crate) use tls::Certificates;
 pub(crate) use worlds::{
     busy_world, find, find_body, ground, number, seconds_of_day, sphere, steps_lasting, triple,
     until_stepping, without, zero_gravity,

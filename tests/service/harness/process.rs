@@ -63,6 +63,12 @@ impl Process {
         assert!(sent.success(), "signal {name} to {} {id}", self.name);
     }
 
+    /// Ends the process at once, without a chance to tidy up, even while it is stopped.
+    pub(super) fn kill(&mut self) -> ExitStatus {
+        self.child.kill().expect("an own child can be killed");
+        self.child.wait().expect("the child can be waited for")
+    }
+
     /// How the process ended, if it has.
     pub(super) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("the child can be waited for")

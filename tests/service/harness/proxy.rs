@@ -1,0 +1,177 @@
+//! A TCP proxy that can be made to misbehave.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::watch,
+    task::JoinSet,
+};
+
+use crate::harness::{eventually, ports::free_port};
+
+const PORTS_TO_TRY: u32 = 5;
+const SOON: Duration = Duration::from_secs(20);
+
+/// Passes what arrives on a port of its own to another address, and back, until it is dropped.
+pub(crate) struct Proxy {
+    target: SocketAddr,
+    address: SocketAddr,
+    passage: watch::Sender<Passage>,
+    /// Listens and carries every connection; empty while the proxy is cut.
+    task: JoinSet<()>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Passage {
+    After(Duration),
+    Blocked,
+}
+
+impl Proxy {
+    /// A proxy in front of this address, which need not be there yet.
+    pub(crate) async fn to(target: SocketAddr) -> Self {
+        let mut last = None;
+        for _ in 0..PORTS_TO_TRY {
+            match TcpListener::bind((Ipv4Addr::LOCALHOST, free_port())).await {
+                Ok(listener) => {
+                    let address = listener.local_addr().expect("a bound port has an address");
+                    let (passage, _) = watch::channel(Passage::After(Duration::ZERO));
+                    let mut proxy = Self {
+                        target,
+                        address,
+                        passage,
+                        task: JoinSet::new(),
+                    };
+                    proxy.listen(listener);
+                    return proxy;
+                }
+                Err(error) => last = Some(error),
+            }
+        }
+        panic!("all of {PORTS_TO_TRY} ports were taken: {last:?}");
+    }
+
+    /// Where clients find it.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Closes all connections and refuses new ones, which has happened when this returns.
+    pub(crate) async fn cut(&mut self) {
+        self.task.shutdown().await;
+        // A child that another test is just starting has a copy of the socket for a moment.
+        eventually(
+            SOON,
+            "the proxy refuses",
+            async || match TcpStream::connect(self.address).await {
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
+                other => Err(other),
+            },
+        )
+        .await;
+    }
+
+    /// Keeps connections open, takes new ones, and passes nothing that arrives from now on.
+    pub(crate) fn blackhole(&self) {
+        self.passage.send_replace(Passage::Blocked);
+    }
+
+    /// Passes everything this much later, in each direction.
+    pub(crate) fn delay(&self, late: Duration) {
+        self.passage.send_replace(Passage::After(late));
+    }
+
+    /// Passes everything at once again, as well as what a blackhole held back.
+    pub(crate) async fn heal(&mut self) {
+        self.passage.send_replace(Passage::After(Duration::ZERO));
+        if self.task.is_empty() {
+            let listener = TcpListener::bind(self.address)
+                .await
+                .expect("nobody takes a port below those of outgoing connections");
+            self.listen(listener);
+        }
+    }
+
+    fn listen(&mut self, listener: TcpListener) {
+        self.task
+            .spawn(serve(listener, self.target, self.passage.subscribe()));
+    }
+}
+
+/// One task for all connections: they end together with it.
+async fn serve(listener: TcpListener, target: SocketAddr, passage: watch::Receiver<Passage>) {
+    let mut connections = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                if let Ok((client, _)) = accepted {
+                    connections.push(carry(client, target, passage.clone()));
+                }
+            }
+            Some(_over) = connections.next() => {}
+        }
+    }
+}
+
+async fn carry(
+    client: TcpStream,
+    target: SocketAddr,
+    mut passage: watch::Receiver<Passage>,
+) -> io::Result<()> {
+    passes(&mut passage).await;
+    let server = TcpStream::connect(target).await?;
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    // One direction that breaks takes the other with it; one that ends in order does not.
+    tokio::try_join!(
+        pump(from_client, to_server, passage.clone()),
+        pump(from_server, to_client, passage),
+    )?;
+    Ok(())
+}
+
+async fn pump(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut passage: watch::Receiver<Passage>,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let n = from.read(&mut buffer).await?;
+        let late = passes(&mut passage).await;
+        if late > Duration::ZERO {
+            tokio::time::sleep(late).await;
+            // It may have been blocked in the meantime.
+            passes(&mut passage).await;
+        }
+        if n == 0 {
+            return to.shutdown().await;
+        }
+        to.write_all(&buffer[..n]).await?;
+    }
+}
+
+/// Waits while nothing passes; how late the rest is.
+async fn passes(passage: &mut watch::Receiver<Passage>) -> Duration {
+    match passage
+        .wait_for(|now| *now != Passage::Blocked)
+        .await
+        .as_deref()
+    {
+        Ok(Passage::After(late)) => *late,
+        // The proxy is being dropped, and this task with it.
+        Ok(Passage::Blocked) | Err(_) => Duration::ZERO,
+    }
+}
