@@ -2,6 +2,11 @@
 
 mod client;
 mod eventually;
+#[expect(
+    dead_code,
+    reason = "waits for instances that keep a registry in Redis"
+)]
+mod fleet;
 mod instance;
 mod log;
 mod ports;
@@ -17,6 +22,11 @@ mod worlds;
 
 pub(crate) use client::Client;
 pub(crate) use eventually::{eventually, eventually_true};
+#[expect(
+    unused_imports,
+    reason = "waits for instances that keep a registry in Redis"
+)]
+pub(crate) use fleet::Fleet;
 pub(crate) use instance::{Instance, refused_start};
 pub(crate) use proxy::Proxy;
 pub(crate) use raw::raw;

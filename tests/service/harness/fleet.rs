@@ -1,0 +1,87 @@
+//! Instances that share a registry.
+
+use std::ops::{Index, IndexMut};
+
+use futures_util::future::join_all;
+
+use crate::harness::{Client, Instance};
+
+/// Real binaries that are called `a`, `b`, `c` and so on; all gone when this is dropped.
+pub(crate) struct Fleet {
+    instances: Vec<Instance>,
+    /// What each was started with.
+    settings: Vec<Vec<(String, String)>>,
+}
+
+impl Fleet {
+    /// Starts `n` instances at once; `extra_env` is for all of them and wins over the rest.
+    pub(crate) async fn start(n: usize, redis_url: &str, extra_env: &[(&str, &str)]) -> Self {
+        Self::start_at(&vec![redis_url; n], extra_env).await
+    }
+
+    /// Starts an instance for each of these ways to the registry, which may lead through proxies.
+    pub(crate) async fn start_at(redis_urls: &[&str], extra_env: &[(&str, &str)]) -> Self {
+        let settings: Vec<_> = ('a'..='z')
+            .zip(redis_urls)
+            .map(|(id, url)| settings(id, url, extra_env))
+            .collect();
+        assert_eq!(settings.len(), redis_urls.len(), "a letter for each");
+        let instances = join_all(settings.iter().map(|env| spawn(env))).await;
+        Self {
+            instances,
+            settings,
+        }
+    }
+
+    /// A client of each instance, in their order.
+    pub(crate) fn clients(&self) -> Vec<Client> {
+        self.instances.iter().map(Instance::client).collect()
+    }
+
+    /// Ends an instance as a crash would, if it still runs, and starts it again under its name.
+    ///
+    /// It listens elsewhere then, and old clients of it find nobody.
+    pub(crate) async fn restart(&mut self, place: usize) -> Client {
+        self.instances[place].kill();
+        self.instances[place] = spawn(&self.settings[place]).await;
+        self.instances[place].client()
+    }
+}
+
+impl Index<usize> for Fleet {
+    type Output = Instance;
+
+    fn index(&self, place: usize) -> &Instance {
+        &self.instances[place]
+    }
+}
+
+impl IndexMut<usize> for Fleet {
+    fn index_mut(&mut self, place: usize) -> &mut Instance {
+        &mut self.instances[place]
+    }
+}
+
+fn settings(id: char, redis_url: &str, extra_env: &[(&str, &str)]) -> Vec<(String, String)> {
+    let id = id.to_string();
+    [
+        ("STORAGE_BACKEND", "redis"),
+        ("REDIS_URL", redis_url),
+        ("DEFAULT_DURABILITY", "registry"),
+        ("INSTANCE_ID", &id),
+        ("INTERNAL_PORT", "0"),
+        ("METRICS_PORT", "0"),
+    ]
+    .iter()
+    .chain(extra_env)
+    .map(|&(name, value)| (name.to_owned(), value.to_owned()))
+    .collect()
+}
+
+async fn spawn(env: &[(String, String)]) -> Instance {
+    let env: Vec<_> = env
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    Instance::spawn(&env).await
+}
