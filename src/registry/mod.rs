@@ -56,7 +56,7 @@ pub trait Registry: Send + Sync + 'static {
         registrations: &[Registration],
     ) -> Result<Vec<Reasserted>, RegistryError>;
 
-    /// Moves the expiry of simulations that were used. One answer for each.
+    /// Puts off the expiry of simulations that were used. One answer for each.
     async fn touch(&self, touches: &[Touch]) -> Result<Vec<Touched>, RegistryError>;
 
     /// Removes simulations that came to an end, and remembers how; does nothing to those that
@@ -178,8 +178,6 @@ pub struct Touch {
     pub token: FencingToken,
     /// After which time the entry is to expire.
     pub expires_in: Duration,
-    /// Whether that may be sooner than it was to.
-    pub may_shorten: bool,
 }
 
 /// What came of a touch.

@@ -233,9 +233,7 @@ impl Registry for RedisRegistry {
         let calls: Vec<_> = touches
             .iter()
             .map(|touch| {
-                let how = if touch.may_shorten { "" } else { "GT" };
-                let token = touch.token.as_str().to_owned();
-                let arguments = [token, millis(touch.expires_in), how.to_owned()];
+                let arguments = [touch.token.as_str().to_owned(), millis(touch.expires_in)];
                 call([entry_key(&touch.id)], arguments)
             })
             .collect();

@@ -16,8 +16,8 @@ pub(super) struct Claim {
     confirmed_in: AtomicU64,
     /// Whether it waits to be written down.
     pub(super) is_noted: AtomicBool,
-    /// Whether it may expire sooner than it was to when it was last written down.
-    pub(super) may_shorten: AtomicBool,
+    /// Whether what is written down of it, its expiry apart, is no longer so.
+    pub(super) is_outdated: AtomicBool,
     has_ended: AtomicBool,
 }
 
@@ -29,7 +29,7 @@ impl Claim {
             token: Mutex::new(token),
             confirmed_in: AtomicU64::new(life),
             is_noted: AtomicBool::new(false),
-            may_shorten: AtomicBool::new(false),
+            is_outdated: AtomicBool::new(true),
             has_ended: AtomicBool::new(false),
         }
     }

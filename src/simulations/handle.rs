@@ -171,6 +171,7 @@ impl SimulationHandle {
         if let Some(labels) = labels {
             *self.shared.labels.lock().expect("no holder panics") = Arc::new(labels);
         }
+        self.shared.claim.is_outdated.store(true, Ordering::Release);
         if let Some(ttl) = ttl {
             self.shared.set_ttl(ttl);
             // A closed task has no deadlines left.

@@ -1,5 +1,5 @@
--- Moves the expiry of a simulation that was used.
--- KEYS: sim:{<id>}:meta. ARGV: token, milliseconds, 'GT' or '' where it may be sooner than before.
+-- Puts off the expiry of a simulation that was used.
+-- KEYS: sim:{<id>}:meta. ARGV: token, milliseconds.
 local token = redis.call('HGET', KEYS[1], 'token')
 if not token then
   return 'missing'
@@ -7,11 +7,7 @@ end
 if token ~= ARGV[1] then
   return 'lost'
 end
-if ARGV[3] == 'GT' then
-  redis.call('PEXPIRE', KEYS[1], ARGV[2], 'GT')
-else
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
-end
+redis.call('PEXPIRE', KEYS[1], ARGV[2], 'GT')
 -- A Redis without room refuses this, and the expiry is moved all the same.
 redis.pcall('HSET', KEYS[1], 'last_access', redis.call('TIME')[1])
 return 'kept'

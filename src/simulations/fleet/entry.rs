@@ -1,6 +1,6 @@
 //! A simulation as it is written down in the registry.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::time::Duration;
 
 use crate::{
     registry::{Ending, Registration, Release, Touch},
@@ -35,7 +35,6 @@ impl SimulationHandle {
             id: self.shared.id.clone(),
             tenant: claim.tenant.clone(),
             token: claim.token(),
-            may_shorten: claim.may_shorten.swap(false, Ordering::AcqRel),
             expires_in: self.expires_in(grace),
         }
     }

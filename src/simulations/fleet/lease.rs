@@ -15,6 +15,10 @@ use crate::{
     registry::Owner,
 };
 
+/// For how long after an outage nothing is taken for unknown or lost: living owners are to speak
+/// first.
+const DOUBT: Duration = Duration::from_secs(1);
+
 /// This instance's lease as it stands. Renewed by the keeper, read by every request.
 pub(in crate::simulations) struct Lease {
     clock: Clock,
@@ -25,6 +29,8 @@ pub(in crate::simulations) struct Lease {
     life: AtomicU64,
     renewed: AtomicU64,
     is_registry_reachable: AtomicBool,
+    /// Since when the registry may have forgotten something that its owner will tell it again.
+    doubted_since: AtomicU64,
     owner: Mutex<Owner>,
     settled: watch::Sender<()>,
 }
@@ -38,6 +44,7 @@ impl Lease {
             life: AtomicU64::new(0),
             renewed: AtomicU64::new(0),
             is_registry_reachable: AtomicBool::new(false),
+            doubted_since: AtomicU64::new(u64::MAX),
             owner: Mutex::new(owner),
             settled: watch::Sender::new(()),
         }
@@ -71,7 +78,21 @@ impl Lease {
     /// Begins another life under a new name. Nothing that was confirmed before counts any more.
     pub(super) fn begin(&self, owner: Owner) {
         *self.owner.lock().expect("no holder panics") = owner;
-        self.life.fetch_add(1, Ordering::AcqRel);
+        if self.life.fetch_add(1, Ordering::AcqRel) > 0 {
+            self.doubt();
+        }
+    }
+
+    /// Whether the registry may just have forgotten something.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        let since = Moment::from_micros(self.doubted_since.load(Ordering::Acquire));
+        let now = self.clock.now();
+        since <= now && now < since + DOUBT
+    }
+
+    fn doubt(&self) {
+        let now = self.clock.now().as_micros();
+        self.doubted_since.store(now, Ordering::Release);
     }
 
     /// Answers for another `while_valid` after a renewal that was sent at `sent`, and that
@@ -79,6 +100,9 @@ impl Lease {
     pub(super) fn extend(&self, sent: Moment, while_valid: Duration, is_registry_reachable: bool) {
         if is_registry_reachable {
             self.renewed.store(sent.as_micros(), Ordering::Release);
+            if !self.is_registry_reachable() && self.life() > 1 {
+                self.doubt();
+            }
         }
         let until = sent + while_valid;
         self.is_registry_reachable

@@ -24,11 +24,16 @@ impl LeaseKeeper {
     /// Renews the lease for as long as it is polled.
     pub(super) async fn run(self) {
         loop {
+            let has_resigned = self.fleet.has_resigned.lock().await;
+            if *has_resigned {
+                return;
+            }
             let pause = if self.renew_once().await {
                 self.fleet.settings.lease_ttl / 3
             } else {
                 super::RETRY.min(self.fleet.settings.lease_ttl / 3)
             };
+            drop(has_resigned);
             let nudged = self.fleet.nudge.notified();
             // Either will do.
             let _ = tokio::time::timeout(pause, nudged).await;

@@ -40,6 +40,8 @@ use crate::{
 const RETRY: Duration = Duration::from_millis(250);
 /// How long the registry is waited for at the end of the process.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+/// How often a name is claimed from one owner after the other before it is left alone.
+const MAX_CLAIMS: usize = 3;
 
 /// How this instance takes part in a fleet.
 pub struct FleetSettings {
@@ -69,6 +71,8 @@ pub(super) struct Fleet {
     registrar: Registrar,
     /// Has the lease renewed at once.
     nudge: Notify,
+    /// Held while the lease is renewed; whether it has been given up for good.
+    has_resigned: tokio::sync::Mutex<bool>,
     secret: RwLock<Option<Arc<str>>>,
     eviction_risk: Mutex<Option<String>>,
 }
@@ -117,6 +121,7 @@ impl Fleet {
             locations: Locations::new(clock),
             registrar: Registrar::default(),
             nudge: Notify::new(),
+            has_resigned: tokio::sync::Mutex::new(false),
             eviction_risk: Mutex::default(),
         }
     }
@@ -173,8 +178,11 @@ impl Fleet {
         registration: &Registration,
         is_named_by_client: bool,
     ) -> Result<(FencingToken, u64), SimulationError> {
+        if is_named_by_client && self.lease.is_in_doubt() {
+            return Err(RegistryError::Unavailable.into());
+        }
         let mut over = None;
-        loop {
+        for _ in 0..MAX_CLAIMS {
             let (me, life) = (self.lease.owner(), self.lease.life());
             let claimed = self.registry.claim(&me, registration, over.as_ref()).await;
             match claimed {
@@ -196,11 +204,13 @@ impl Fleet {
                     Standing::Here | Standing::Dead => over = Some(holding.token),
                 },
                 Err(_) if !is_named_by_client && !self.settings.fails_closed => {
+                    self.nudge.notify_one();
                     return Ok((registration.token.clone(), 0));
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(self.trouble(error)),
             }
         }
+        Err(SimulationError::OwnerUnreachable(registration.id.clone()))
     }
 
     /// Where a simulation is that is not here, or what became of it.
@@ -216,39 +226,40 @@ impl Fleet {
         let not_found = || SimulationError::NotFound(id.clone());
         let mut last_seen = None;
         match self.locations.recall(id, tenant) {
-            Some(Location::At(owner)) if self.peers.is_living(&owner) => {
-                if let Some(peer) = self.peers.remembered(&owner) {
-                    return elsewhere(peer);
-                }
-            }
-            Some(Location::At(owner) | Location::Once(owner)) => {
-                last_seen = self.peers.remembered(&owner);
-            }
+            Some(Location::At(owner)) => match self.peers.remembered(&owner) {
+                Some(peer) => return elsewhere(peer),
+                None => last_seen = self.peers.namesake(&owner).await,
+            },
+            Some(Location::Once(owner)) => last_seen = self.peers.namesake(&owner).await,
             Some(Location::Nowhere) => return not_found(),
             None => {}
         }
-        match self.registry.find(id, tenant).await {
+        let found = match self.registry.find(id, tenant).await {
             Ok(Whereabouts::Owned(holding)) => self.follow(id, tenant, holding).await,
             Ok(Whereabouts::Ended(Ending::Expired)) => SimulationError::Expired(id.clone()),
             Ok(Whereabouts::Ended(Ending::Lost)) => SimulationError::Lost(id.clone()),
-            Ok(Whereabouts::Ended(Ending::Destroyed)) => not_found(),
-            Ok(Whereabouts::Mislaid) => match last_seen {
-                Some(peer) => elsewhere(peer),
-                None => SimulationError::OwnerUnreachable(id.clone()),
-            },
-            // The entry may have vanished before its time: who had it is asked before it is
-            // taken for gone.
-            Ok(Whereabouts::Unknown) => match last_seen {
-                Some(peer) => elsewhere(peer),
-                None => {
-                    self.locations.remember(id, tenant, None);
-                    not_found()
-                }
-            },
-            Err(error) => match last_seen {
-                Some(peer) => elsewhere(peer),
-                None => error.into(),
-            },
+            Ok(Whereabouts::Ended(Ending::Destroyed)) => return not_found(),
+            Ok(Whereabouts::Mislaid) => SimulationError::OwnerUnreachable(id.clone()),
+            Ok(Whereabouts::Unknown) if self.lease.is_in_doubt() => {
+                RegistryError::Unavailable.into()
+            }
+            Ok(Whereabouts::Unknown) => not_found(),
+            Err(error) => self.trouble(error),
+        };
+        match (found, last_seen) {
+            // The registry may have forgotten it, or cannot be asked. Who had it a while ago will
+            // say so if it is no longer there.
+            (
+                SimulationError::NotFound(_)
+                | SimulationError::OwnerUnreachable(_)
+                | SimulationError::Registry(_),
+                Some(peer),
+            ) => elsewhere(peer),
+            (SimulationError::NotFound(id), None) => {
+                self.locations.remember(&id, tenant, None);
+                SimulationError::NotFound(id)
+            }
+            (found, _) => found,
         }
     }
 
@@ -270,8 +281,14 @@ impl Fleet {
             Ok(Standing::Here) => SimulationError::NotFound(id.clone()),
             Ok(Standing::Silent) => SimulationError::OwnerUnreachable(id.clone()),
             Ok(Standing::Dead) => SimulationError::Lost(id.clone()),
-            Err(error) => error.into(),
+            Err(error) => self.trouble(error),
         }
+    }
+
+    /// Has the lease keeper see whether the registry is there at all.
+    fn trouble(&self, error: RegistryError) -> SimulationError {
+        self.nudge.notify_one();
+        error.into()
     }
 
     async fn standing(&self, owner: &Owner) -> Result<Standing, RegistryError> {
@@ -284,6 +301,7 @@ impl Fleet {
         // Two lease times after its last renewal an owner is given up.
         let silence = self.registry.silence(owner).await?;
         Ok(match silence {
+            _ if self.lease.is_in_doubt() => Standing::Silent,
             Some(silence) if silence < self.settings.lease_ttl => Standing::Silent,
             Some(_) | None => Standing::Dead,
         })
@@ -313,6 +331,7 @@ impl Fleet {
             .map(|simulation| simulation.to_release(Ending::Lost))
             .collect();
         let told = async {
+            *self.has_resigned.lock().await = true;
             self.registrar.tell_ends(self).await?;
             self.registry.release(&releases).await?;
             self.registry.resign(&self.lease.owner()).await

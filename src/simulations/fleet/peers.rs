@@ -67,6 +67,16 @@ impl Peers {
             .cloned()
     }
 
+    /// Whoever lives under the name of an owner now: it may be the same instance, which had to
+    /// take its lease anew.
+    pub(super) async fn namesake(&self, owner: &Owner) -> Option<Arc<Peer>> {
+        let present = {
+            let known = self.known.read().expect("no holder panics");
+            known.get(&owner.instance)?.owner.clone()
+        };
+        self.find(&present).await.ok().flatten()
+    }
+
     /// A living owner; nothing if its lease has ended.
     pub(super) async fn find(&self, owner: &Owner) -> Result<Option<Arc<Peer>>, RegistryError> {
         if let Some(peer) = self.remembered(owner) {

@@ -92,7 +92,7 @@ impl Registrar {
             };
             if let Err(error) = told.await {
                 tracing::debug!(%error, "the registry was not told");
-                // Not at once again: the registry is in trouble.
+                fleet.nudge.notify_one();
                 tokio::time::sleep(fleet.settings.ttl_flush.min(super::RETRY)).await;
             }
         }
@@ -151,7 +151,11 @@ impl Registrar {
         }
         let written = self.write(fleet, simulations, &used, writes_all).await;
         if written.is_err() {
-            used.iter().for_each(|simulation| self.note(simulation));
+            for simulation in &used {
+                let claim = &simulation.shared.claim;
+                claim.is_outdated.store(true, Ordering::Release);
+                self.note(simulation);
+            }
             self.reasserts_all.fetch_or(writes_all, Ordering::AcqRel);
         }
         written
@@ -166,7 +170,9 @@ impl Registrar {
     ) -> Result<(), RegistryError> {
         let life = fleet.lease.life();
         let stands = |simulation: &&SimulationHandle| {
-            !writes_all && simulation.shared.claim.confirmed_in() == life
+            let claim = &simulation.shared.claim;
+            let is_outdated = claim.is_outdated.swap(false, Ordering::AcqRel);
+            !writes_all && !is_outdated && claim.confirmed_in() == life
         };
         let here = used
             .iter()
