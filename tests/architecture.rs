@@ -116,6 +116,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("utoipa_axum", &["http"]),
     ("uuid", &["id.rs", "http/edge.rs"]),
     ("xxhash_rust", &["http/extract.rs", "physics/snapshot.rs"]),
+    ("zmij", &["physics/state.rs"]),
 ];
 
 /// Parts of the standard library that only some files may name, and why.

@@ -15,8 +15,10 @@ const PARTED: f32 = 1e-3;
 /// For each body, the bodies it has an active contact with or a sensor's overlap, by position.
 #[derive(Debug, Default)]
 pub(super) struct ContactLists {
+    /// Where the links of each body start, and where the last ones end.
     starts: Vec<u32>,
-    others: Vec<u32>,
+    /// Both ends of each contact as (body, other), sorted.
+    links: Vec<(u32, u32)>,
 }
 
 /// The closest point of two bodies that touch or overlap.
@@ -67,15 +69,12 @@ impl ContactLists {
         for position in 1..starts.len() {
             starts[position] += starts[position - 1];
         }
-        Self {
-            starts,
-            others: links.into_iter().map(|(_, b)| b).collect(),
-        }
+        Self { starts, links }
     }
 
-    /// The bodies in contact with the one at `position`, in the order of the roster.
-    pub(super) fn of_body(&self, position: usize) -> &[u32] {
-        &self.others[self.starts[position] as usize..self.starts[position + 1] as usize]
+    /// The body at `position` with each body in contact with it, in the order of the roster.
+    pub(super) fn of_body(&self, position: usize) -> &[(u32, u32)] {
+        &self.links[self.starts[position] as usize..self.starts[position + 1] as usize]
     }
 }
 

@@ -19,7 +19,7 @@ use super::{
     roster::Roster,
     vector::{Quat, Vec3},
 };
-use crate::id::{BodyId, JointId, SimulationId};
+use crate::id::{BodyId, JointId};
 
 /// A world at one moment. Cheap to share; it does not change.
 #[derive(Debug)]
@@ -42,45 +42,6 @@ pub(super) struct Motion {
     pub(super) sleeping: bool,
 }
 
-/// The state of a simulation.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct StateView<'a> {
-    /// The simulation.
-    #[schema(value_type = String)]
-    sim_id: &'a str,
-    /// Simulated seconds since the beginning.
-    time: f64,
-    /// Steps since the beginning.
-    step: u64,
-    /// In the order they were added.
-    bodies: Vec<BodyStateView<'a>>,
-    /// Bodies the engine has disabled because their state went beyond all bounds; they keep
-    /// their last finite values.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Option<Vec<String>>, nullable = false)]
-    quarantined: Vec<&'a BodyId>,
-}
-
-/// The state of a body.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct BodyStateView<'a> {
-    /// Its name.
-    #[schema(value_type = String)]
-    id: &'a BodyId,
-    /// m.
-    position: Vec3,
-    /// Unit quaternion.
-    orientation: Quat,
-    /// m/s.
-    velocity: Vec3,
-    /// rad/s.
-    angular_velocity: Vec3,
-    /// The bodies it has an active contact with after the last step, or overlaps as or with a
-    /// sensor.
-    #[schema(value_type = Vec<String>)]
-    contacts: Contacts<'a>,
-}
-
 /// A body: its specification with the pose and motion it has now, and its contacts.
 #[derive(Debug, Serialize)]
 pub struct BodyView<'a> {
@@ -97,9 +58,9 @@ pub struct BodyView<'a> {
 
 /// Names of bodies, written without collecting them first.
 #[derive(Clone, Copy, Debug)]
-struct Contacts<'a> {
+pub(super) struct Contacts<'a> {
     roster: &'a Roster,
-    positions: &'a [u32],
+    links: &'a [(u32, u32)],
 }
 
 impl View {
@@ -116,34 +77,6 @@ impl View {
     /// Steps since the beginning.
     pub fn steps(&self) -> u64 {
         self.steps
-    }
-
-    /// The state, as clients of `sim_id` see it.
-    pub fn state<'a>(&'a self, sim_id: &'a SimulationId) -> StateView<'a> {
-        let bodies = &self.roster.bodies;
-        StateView {
-            sim_id: sim_id.as_str(),
-            time: self.time,
-            step: self.steps,
-            bodies: bodies
-                .keys()
-                .zip(&self.motions)
-                .enumerate()
-                .map(|(position, (id, motion))| BodyStateView {
-                    id,
-                    position: motion.translation,
-                    orientation: motion.rotation,
-                    velocity: motion.linvel,
-                    angular_velocity: motion.angvel,
-                    contacts: self.contacts_of(position),
-                })
-                .collect(),
-            quarantined: bodies
-                .iter()
-                .filter(|(_, body)| body.quarantined)
-                .map(|(id, _)| id)
-                .collect(),
-        }
     }
 
     /// How many bodies there are.
@@ -200,11 +133,18 @@ impl View {
         }
     }
 
-    fn contacts_of(&self, position: usize) -> Contacts<'_> {
+    pub(super) fn contacts_of(&self, position: usize) -> Contacts<'_> {
         Contacts {
             roster: &self.roster,
-            positions: self.contacts.of_body(position),
+            links: self.contacts.of_body(position),
         }
+    }
+}
+
+impl<'a> Contacts<'a> {
+    pub(super) fn names(self) -> impl Iterator<Item = &'a BodyId> {
+        let Self { roster, links } = self;
+        links.iter().map(|&(_, other)| roster.body_at(other).0)
     }
 }
 
@@ -236,11 +176,7 @@ impl ToSchema for BodyView<'_> {
 
 impl Serialize for Contacts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(
-            self.positions
-                .iter()
-                .map(|&position| self.roster.body_at(position).0),
-        )
+        serializer.collect_seq(self.names())
     }
 }
 

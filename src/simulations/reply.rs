@@ -73,20 +73,14 @@ pub(super) fn shows_world(outcome: &Outcome) -> bool {
 
 /// Writes down the state of a world.
 pub(super) fn state_body(view: &View, sim_id: &SimulationId) -> Bytes {
-    sized_json(
-        &view.state(sim_id),
-        STATE_BYTES + view.body_count() * BODY_STATE_BYTES,
-    )
+    let size = STATE_BYTES + view.body_count() * BODY_STATE_BYTES;
+    let mut text = String::with_capacity(size);
+    view.state(sim_id).write(&mut text);
+    text.into()
 }
 
 pub(super) fn json(value: &impl Serialize) -> Bytes {
-    sized_json(value, STATE_BYTES)
-}
-
-/// Writes a value down where there is room for `size` bytes from the beginning.
-fn sized_json(value: &impl Serialize, size: usize) -> Bytes {
-    let mut body = Vec::with_capacity(size);
-    serde_json::to_writer(&mut body, value)
-        .expect("replies have text keys and nothing that cannot be written");
-    body.into()
+    serde_json::to_vec(value)
+        .expect("replies have text keys and nothing that cannot be written")
+        .into()
 }
