@@ -1,13 +1,17 @@
 //! What handlers take from a request; what cannot be taken is refused with a problem.
 
-use std::{pin::pin, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
 
 use axum::{
     body::{Body, Bytes},
     extract::{FromRequest, FromRequestParts, RawPathParams, Request},
     http::{HeaderMap, HeaderName, Method, header, request::Parts},
 };
-use futures_util::future::poll_immediate;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use xxhash_rust::xxh3::Xxh3;
@@ -214,11 +218,21 @@ async fn read(headers: &HeaderMap, body: Body, state: &AppState) -> Result<Bytes
     }
     let mut whole = pin!(Limited::new(&mut body, maximum).collect());
     // A body is there one poll after it is asked for, if it came with its head: most need no timer.
-    let read = if let Some(read) = poll_immediate(whole.as_mut()).await {
-        Ok(read)
-    } else {
-        tokio::task::yield_now().await;
-        tokio::time::timeout(BODY_TIMEOUT, whole).await
+    // To ask for that poll here and not of the runtime wakes the connection no more than it is
+    // woken by the body.
+    let mut is_asked_for = false;
+    let early = poll_fn(|context| match whole.as_mut().poll(context) {
+        Poll::Ready(read) => Poll::Ready(Some(read)),
+        Poll::Pending if is_asked_for => Poll::Ready(None),
+        Poll::Pending => {
+            is_asked_for = true;
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+    });
+    let read = match early.await {
+        Some(read) => Ok(read),
+        None => tokio::time::timeout(BODY_TIMEOUT, whole).await,
     };
     match read {
         Ok(Ok(whole)) => Ok(whole.to_bytes()),
