@@ -12,6 +12,7 @@ use std::{
 };
 
 use axum::body::Body;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -38,6 +39,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 struct Activity {
     requests: AtomicU64,
     is_busy: AtomicBool,
+}
+
+/// Why a connection that could go on is ended.
+enum End {
+    /// The process takes no new work.
+    Drained,
+    /// Nothing has happened on it for a while.
+    Ceased,
 }
 
 /// Serves connections until the process drains, then waits for what they are doing.
@@ -106,13 +115,22 @@ async fn serve_connection(stream: TcpStream, edge: Edge, shutdown: Shutdown) {
         .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
+    // In a set of its own it is looked at when it is woken itself, and not with each request.
+    let mut end = FuturesUnordered::from_iter([async {
+        tokio::select! {
+            () = shutdown.drained() => End::Drained,
+            () = activity.ceased() => End::Ceased,
+        }
+    }]);
     let served = tokio::select! { biased;
         served = connection.as_mut() => served,
-        () = shutdown.drained() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+        Some(end) = end.next() => match end {
+            End::Drained => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+            End::Ceased => return,
         }
-        () = activity.ceased() => return,
     };
     if let Err(error) = served {
         tracing::debug!(%error, "a connection ended early");
