@@ -54,7 +54,9 @@ type Layered = Cors<Compression<Router, SizeAbove>>;
 impl Edge {
     pub(super) fn new(routes: Router, simulations: Simulations, config: &Config) -> Self {
         let instance = simulations.services().instance_id.as_str();
-        let instance = HeaderValue::from_str(instance).expect("ids are plain ASCII");
+        // As static as the process: references to it need no counting, on which cores would wait
+        // for each other.
+        let instance = HeaderValue::from_static(instance.to_owned().leak());
         let compression = CompressionLayer::new().compress_when(SizeAbove::new(MIN_COMPRESSED));
         let layers = ServiceBuilder::new().layer(cors(config)).layer(compression);
         Self {
@@ -87,6 +89,12 @@ impl Edge {
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
             write_problem(&mut response, &problem, &uri, &request_id);
         }
+        tracing::debug!(
+            path = uri.path(),
+            status = response.status().as_u16(),
+            ?request_id,
+            "answered"
+        );
         let headers = response.headers_mut();
         if let Some(Named(Ok(simulation))) = &named
             && !headers.contains_key(SIM_SEQ)
@@ -96,13 +104,7 @@ impl Edge {
             headers.insert(SIM_STEP, step.into());
         }
         headers.insert(SIM_INSTANCE, self.instance.clone());
-        headers.insert(X_REQUEST_ID, request_id.clone());
-        tracing::debug!(
-            path = uri.path(),
-            status = response.status().as_u16(),
-            ?request_id,
-            "answered"
-        );
+        headers.insert(X_REQUEST_ID, request_id);
         response
     }
 
