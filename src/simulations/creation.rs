@@ -1,7 +1,7 @@
 //! How a simulation comes into being: its name is claimed, its world is made, and it moves in.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, OnceLock,
         atomic::{AtomicBool, AtomicU64},
@@ -54,6 +54,19 @@ pub struct NewSimulation {
     pub joints: Vec<JointSpec>,
 }
 
+/// A name that is being given, so that it is not given twice at a time.
+struct Reserved<'a> {
+    names: &'a Mutex<HashSet<SimulationId>>,
+    id: SimulationId,
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        let mut names = self.names.lock().expect("no holder panics");
+        names.remove(&self.id);
+    }
+}
+
 impl Simulations {
     /// Creates a simulation; the reply is its record. A repeated request is answered as the
     /// first was.
@@ -74,6 +87,12 @@ impl Simulations {
             }
             (None, None) => SimulationId::random(),
         };
+        let Some(_reserved) = self.reserve(&id) else {
+            return Err(match key {
+                Some(_) => SimulationError::KeyInFlight,
+                None => SimulationError::Exists(id),
+            });
+        };
         if let Some(known) = self.here(&id, new.tenant.as_ref()).await? {
             return known.created_by(key.as_ref()).map(|reply| (id, reply));
         }
@@ -85,13 +104,6 @@ impl Simulations {
             .await;
         let claim = match claimed {
             Ok(claim) => claim,
-            Err(SimulationError::Exists(id)) if key.is_some() && new.id.is_none() => {
-                // Somebody else with the same key is just creating it, or has just done so.
-                return match self.live(&id, new.tenant.as_ref()) {
-                    Some(known) => known.created_by(key.as_ref()).map(|reply| (id, reply)),
-                    None => Err(SimulationError::KeyInFlight),
-                };
-            }
             Err(SimulationError::OwnedElsewhere { id, .. }) if key.is_none() => {
                 return Err(SimulationError::Exists(id));
             }
@@ -135,6 +147,16 @@ impl Simulations {
         Ok((id, reply))
     }
 
+    /// Reserves a name, unless a simulation of that name is being created.
+    fn reserve(&self, id: &SimulationId) -> Option<Reserved<'_>> {
+        let names = &self.inner.being_created;
+        let is_new = names.lock().expect("no holder panics").insert(id.clone());
+        is_new.then(|| Reserved {
+            names,
+            id: id.clone(),
+        })
+    }
+
     /// Claims a name for a new simulation.
     async fn claim(
         &self,
@@ -158,7 +180,15 @@ impl Simulations {
             instance: self.services().instance_id.clone(),
             nonce: self.inner.nonce.clone(),
         };
-        match self.inner.registry.claim(&me, &registration, None).await? {
+        let registry = &self.inner.registry;
+        let mut claimed = registry.claim(&me, &registration, None).await?;
+        if let Claimed::Taken(left) = &claimed {
+            // It is not here and there is nowhere else: a creation was given up half-way.
+            claimed = registry
+                .claim(&me, &registration, Some(&left.token))
+                .await?;
+        }
+        match claimed {
             Claimed::Granted(token) => Ok(Claim::new(tenant, token, 1)),
             Claimed::Taken(_) => Err(SimulationError::Exists(id.clone())),
         }

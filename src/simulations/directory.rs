@@ -1,9 +1,9 @@
 //! Which simulations are here, and how they come and go.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::{
-        Arc, RwLock,
+        Arc, Mutex, RwLock,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
@@ -38,6 +38,7 @@ pub(super) struct Inner {
     pub(super) fleet: Option<Arc<Fleet>>,
     /// Simulations that are here or about to be.
     places_taken: AtomicUsize,
+    pub(super) being_created: Mutex<HashSet<SimulationId>>,
     /// The wall time given to the latest simulation: no two get the same.
     latest_created: AtomicU64,
     /// Tells this process from an earlier one of the same name.
@@ -92,6 +93,7 @@ impl Simulations {
                 registry,
                 fleet,
                 places_taken: AtomicUsize::new(0),
+                being_created: Mutex::default(),
                 latest_created: AtomicU64::new(0),
                 nonce: Nonce::random(),
                 entries: RwLock::default(),
