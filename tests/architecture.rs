@@ -50,7 +50,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ("deadpool", &["redis_store"]),
     ("deadpool_redis", &["redis_store", "registry/redis.rs"]),
     ("form_urlencoded", &["http"]),
-    ("futures_util", &["http", "redis_store"]),
+    (
+        "futures_util",
+        &["http", "simulations/fleet/mod.rs", "registry", "redis_store"],
+    ),
     ("headers_accept", &["http"]),
     ("http_body_util", &["http"]),
     ("hmac", &["http"]),
