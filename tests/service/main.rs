@@ -17,6 +17,7 @@ mod predecessor;
 mod problems;
 mod python_client;
 mod redis_servers;
+mod settings;
 mod shutdown;
 mod simulations;
 mod stepping;
