@@ -66,11 +66,12 @@ impl App {
         let config = Arc::new(config);
         shutdown.spawn(http::serve(
             listener,
+            internal,
             Arc::clone(&config),
             simulations.clone(),
             shutdown.clone(),
         ));
-        drop((internal, metrics));
+        drop(metrics);
         tracing::info!(
             instance_id = %simulations.services().instance_id,
             "rapier-physics-service {} listening on {address}",

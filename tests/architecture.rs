@@ -151,7 +151,14 @@ const STD: &[(&str, &[&str], &str)] = &[
     ),
     (
         "std::net",
-        &["app.rs", "config.rs", "http/server.rs"],
+        &[
+            "app.rs",
+            "config.rs",
+            "http/server.rs",
+            "http/caller.rs",
+            "http/hop.rs",
+            "http/edge.rs",
+        ],
         "one place listens",
     ),
     (

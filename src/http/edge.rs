@@ -1,9 +1,8 @@
 //! The edge: what is done for every request before and after its handler.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
 
 use axum::{
-    Router,
     body::Body,
     extract::Request,
     http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header},
@@ -20,12 +19,19 @@ use tower_http::{
 };
 
 use super::{
+    caller::Caller,
     extract::{Named, bad_name, bad_path},
+    forward::{Elsewhere, Junction},
+    hop::{self, X_REQUEST_ID},
     observed::{IDEMPOTENCY_REPLAYED, SIM_INSTANCE, SIM_SEQ, SIM_STEP},
     problem::{Circumstances, Problem},
     problem_code::ProblemCode,
 };
-use crate::{config::Config, id::SimulationId, simulations::Simulations};
+use crate::{
+    config::Config,
+    id::{SimulationId, Tenant},
+    simulations::{Peer, SimulationError, SimulationHandle, Simulations},
+};
 
 /// Replies of fewer bytes than this are not worth compressing.
 const MIN_COMPRESSED: u64 = 1024;
@@ -33,26 +39,52 @@ const MIN_COMPRESSED: u64 = 1024;
 const MAX_URI_LENGTH: usize = 8 * 1024;
 /// The longest request id that is taken over, in bytes.
 const MAX_REQUEST_ID_LENGTH: usize = 128;
-/// Header: names a request in logs and problems.
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Header: `never` keeps a request from being passed on.
+const SIM_FORWARD: HeaderName = HeaderName::from_static("sim-forward");
+/// Header: which instance has the simulation.
+const SIM_OWNER_HINT: HeaderName = HeaderName::from_static("sim-owner-hint");
 
 const JSON: MediaType<'_> = mediatype::media_type!(APPLICATION / JSON);
+
+/// Whom an edge faces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    /// Clients.
+    Public,
+    /// Other instances, which have to prove that they are.
+    Internal,
+}
 
 /// Serves requests, and sees to what all of them have in common.
 #[derive(Clone)]
 pub(super) struct Edge {
-    routes: Router,
+    side: Side,
+    junction: Junction,
     layered: Layered,
     simulations: Simulations,
     instance: HeaderValue,
 }
 
-/// The routes for clients that ask for more than an answer: pages of other origins, and whoever
+/// What became of the simulation that a path names.
+enum Found {
+    /// It names none.
+    Nothing,
+    Here(SimulationHandle),
+    Elsewhere(SimulationId, Arc<Peer>),
+    Refused(Problem),
+}
+
+/// The way for clients that ask for more than an answer: pages of other origins, and whoever
 /// takes compressed replies. Others are spared the way through the layers.
-type Layered = Cors<Compression<Router, SizeAbove>>;
+type Layered = Cors<Compression<Junction, SizeAbove>>;
 
 impl Edge {
-    pub(super) fn new(routes: Router, simulations: Simulations, config: &Config) -> Self {
+    pub(super) fn new(
+        side: Side,
+        junction: Junction,
+        simulations: Simulations,
+        config: &Config,
+    ) -> Self {
         let instance = simulations.services().instance_id.as_str();
         // As static as the process: references to it need no counting, on which cores would wait
         // for each other.
@@ -60,31 +92,36 @@ impl Edge {
         let compression = CompressionLayer::new().compress_when(SizeAbove::new(MIN_COMPRESSED));
         let layers = ServiceBuilder::new().layer(cors(config)).layer(compression);
         Self {
-            layered: layers.service(routes.clone()),
-            routes,
+            side,
+            layered: layers.service(junction.clone()),
+            junction,
             simulations,
             instance,
         }
     }
 
     /// Answers one request. Nothing that goes wrong below gets past here.
-    pub(super) async fn serve(self: Arc<Self>, mut request: Request) -> Response {
+    pub(super) async fn serve(self: Arc<Self>, request: Request, address: IpAddr) -> Response {
         let uri = request.uri().clone();
         let request_id = request_id(request.headers());
 
-        let named = self.named(uri.path()).await;
-        if let Some(named) = &named {
-            request.extensions_mut().insert(named.clone());
-        }
-        let mut response = if let Some(problem) = refusal(&request) {
-            problem.into_response()
-        } else {
-            let handled = AssertUnwindSafe(self.answer(request));
-            handled.catch_unwind().await.unwrap_or_else(|_| {
-                let detail = "the service failed on this request";
-                Problem::new(ProblemCode::Internal, detail).into_response()
-            })
+        let caller = match self.side {
+            Side::Public => Ok(self.client(&request, address, &request_id)),
+            Side::Internal => self.peer(&request, address, &request_id),
         };
+        let (found, mut response) = match caller {
+            Ok(caller) => self.look_up_and_answer(request, caller).await,
+            Err(problem) => (None, problem.into_response()),
+        };
+        // A request that was on its way to another instance may have ended here after all.
+        let moved = response.extensions_mut().remove::<Named>();
+        let mut found = moved.and_then(|Named(named)| named.ok()).or(found);
+        if let Some(simulation) = &found
+            && let Err(error) = self.simulations.confirm(simulation).await
+        {
+            response = Problem::from(error).into_response();
+            found = None;
+        }
 
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
             write_problem(&mut response, &problem, &uri, &request_id);
@@ -96,16 +133,97 @@ impl Edge {
             "answered"
         );
         let headers = response.headers_mut();
-        if let Some(Named(Ok(simulation))) = &named
+        if let Some(simulation) = &found
             && !headers.contains_key(SIM_SEQ)
         {
             let (seq, step) = simulation.progress();
             headers.insert(SIM_SEQ, seq.into());
             headers.insert(SIM_STEP, step.into());
         }
-        headers.insert(SIM_INSTANCE, self.instance.clone());
+        // A reply that comes from another instance says so.
+        headers
+            .entry(SIM_INSTANCE)
+            .or_insert_with(|| self.instance.clone());
         headers.insert(X_REQUEST_ID, request_id);
         response
+    }
+
+    /// Who a request of a client comes from.
+    fn client(&self, request: &Request, address: IpAddr, request_id: &HeaderValue) -> Caller {
+        let wish = request.headers().get(SIM_FORWARD);
+        Caller {
+            tenant: None,
+            address,
+            request_id: request_id.clone(),
+            may_forward: wish.is_none_or(|wish| wish != "never"),
+        }
+    }
+
+    /// Who a request comes from that another instance passes on; what it says otherwise is of no
+    /// account without the proof that it is one.
+    fn peer(
+        &self,
+        request: &Request,
+        address: IpAddr,
+        request_id: &HeaderValue,
+    ) -> Result<Caller, Problem> {
+        let secret = self.simulations.internal_secret();
+        let hop = secret.and_then(|secret| hop::verify(request, &secret));
+        let hop = hop.ok_or_else(|| {
+            let detail = "this port is for other instances of the service";
+            Problem::new(ProblemCode::Unauthorized, detail)
+        })?;
+        let instance = self.simulations.services().instance_id.as_str();
+        let nonce = self.simulations.nonce();
+        if !nonce.is_some_and(|nonce| hop.expects(instance, nonce.as_str())) {
+            let detail = "another life of this instance was expected";
+            return Err(Problem::new(ProblemCode::OwnedElsewhere, detail));
+        }
+        Ok(Caller {
+            tenant: hop.tenant,
+            address: hop.client.unwrap_or(address),
+            request_id: request_id.clone(),
+            may_forward: false,
+        })
+    }
+
+    /// Answers a request; the simulation that it was about, if that is here.
+    async fn look_up_and_answer(
+        &self,
+        mut request: Request,
+        caller: Caller,
+    ) -> (Option<SimulationHandle>, Response) {
+        let named = self.named(request.uri().path(), caller.tenant.as_ref());
+        let found = named.await;
+        if let Some(problem) = refusal(&request) {
+            return (found.here(), problem.into_response());
+        }
+        let extensions = request.extensions_mut();
+        let mut here = None;
+        match found {
+            Found::Nothing => drop(extensions.insert(caller)),
+            Found::Here(simulation) => {
+                extensions.insert(Named(Ok(simulation.clone())));
+                here = Some(simulation);
+            }
+            Found::Refused(problem) => drop(extensions.insert(Named(Err(problem)))),
+            Found::Elsewhere(id, peer) if caller.may_forward => {
+                extensions.insert(Elsewhere { id, peer, caller });
+            }
+            Found::Elsewhere(id, peer) => return (None, misdirected(id, peer)),
+        }
+        if here.is_some()
+            && !request.method().is_safe()
+            && let Err(error) = self.simulations.check_writable()
+        {
+            return (here, Problem::from(error).into_response());
+        }
+        let handled = AssertUnwindSafe(self.answer(request));
+        let response = handled.catch_unwind().await.unwrap_or_else(|_| {
+            let detail = "the service failed on this request";
+            Problem::new(ProblemCode::Internal, detail).into_response()
+        });
+        (here, response)
     }
 
     async fn answer(&self, request: Request) -> Response {
@@ -113,32 +231,55 @@ impl Edge {
         let wants_layers = headers.contains_key(header::ACCEPT_ENCODING)
             || headers.contains_key(header::ORIGIN)
             || request.method() == Method::OPTIONS;
-        let answered = if wants_layers {
-            let layered = Box::pin(self.layered.clone().oneshot(request)).await;
-            layered.map(|response| response.map(Body::new))
-        } else {
-            self.routes.clone().oneshot(request).await
-        };
+        if !wants_layers {
+            return self.junction.clone().answer(request).await;
+        }
+        let layered = Box::pin(self.layered.clone().oneshot(request)).await;
+        let answered = layered.map(|response| response.map(Body::new));
         answered.unwrap_or_else(|never| match never {})
     }
 
     /// The simulation that a path names, if it names one.
-    async fn named(&self, path: &str) -> Option<Named> {
-        let rest = path.strip_prefix("/simulations/")?;
+    async fn named(&self, path: &str, tenant: Option<&Tenant>) -> Found {
+        let Some(rest) = path.strip_prefix("/simulations/") else {
+            return Found::Nothing;
+        };
         let segment = rest.split('/').next().unwrap_or_default();
         let Ok(id) = percent_decode_str(segment).decode_utf8() else {
-            return Some(Named(Err(bad_path())));
+            return Found::Refused(bad_path());
         };
         let Ok(id) = SimulationId::parse(&id) else {
-            return Some(Named(Err(bad_name("sim_id"))));
+            return Found::Refused(bad_name("sim_id"));
         };
-        Some(Named(
-            self.simulations
-                .open(&id, None)
-                .await
-                .map_err(Problem::from),
-        ))
+        match self.simulations.open(&id, tenant).await {
+            Ok(simulation) => Found::Here(simulation),
+            Err(SimulationError::OwnedElsewhere { id, peer }) => Found::Elsewhere(id, peer),
+            // Whoever passed the request on may know less than the registry does now.
+            Err(error @ SimulationError::NotFound(_)) if self.side == Side::Internal => {
+                let detail = error.to_string();
+                Found::Refused(Problem::new(ProblemCode::OwnedElsewhere, detail))
+            }
+            Err(error) => Found::Refused(error.into()),
+        }
     }
+}
+
+impl Found {
+    fn here(self) -> Option<SimulationHandle> {
+        match self {
+            Self::Here(simulation) => Some(simulation),
+            Self::Nothing | Self::Elsewhere(..) | Self::Refused(_) => None,
+        }
+    }
+}
+
+/// The refusal to answer for a simulation that another instance has.
+fn misdirected(id: SimulationId, peer: Arc<Peer>) -> Response {
+    let hint = HeaderValue::from_str(peer.owner.instance.as_str()).expect("ids are plain ASCII");
+    let error = SimulationError::OwnedElsewhere { id, peer };
+    let mut response = Problem::from(error).into_response();
+    response.headers_mut().insert(SIM_OWNER_HINT, hint);
+    response
 }
 
 /// Who may use the service from a page.

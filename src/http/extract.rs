@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Header: under which key a client may send a request again.
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// How long the body of a request may take to come.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 /// Bodies of more bytes than this are parsed on the compute pool.
@@ -101,7 +101,7 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<AppState> for Json<T> {
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         check_media_type(&parts)?;
-        let bytes = read(&parts.headers, body, state).await?;
+        let bytes = read(&parts.headers, body, state.max_request_bytes()).await?;
         parse_where_it_fits(bytes, state).await.map(Self)
     }
 }
@@ -113,7 +113,7 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<AppState> for Keyed<T> {
         let (parts, body) = request.into_parts();
         let key = key_text(&parts.headers)?;
         check_media_type(&parts)?;
-        let bytes = read(&parts.headers, body, state).await?;
+        let bytes = read(&parts.headers, body, state.max_request_bytes()).await?;
         let key = key.map(|key| {
             let mut hash = Xxh3::new();
             hash.update(parts.method.as_str().as_bytes());
@@ -201,8 +201,11 @@ fn check_media_type(parts: &Parts) -> Result<(), Problem> {
 }
 
 /// Reads a body, within its limits of size and time.
-async fn read(headers: &HeaderMap, body: Body, state: &AppState) -> Result<Bytes, Problem> {
-    let maximum = state.config.max_request_bytes as usize;
+pub(super) async fn read(
+    headers: &HeaderMap,
+    body: Body,
+    maximum: usize,
+) -> Result<Bytes, Problem> {
     let too_large = |used| {
         let code = ProblemCode::BodyTooLarge;
         Problem::limit_exceeded(code, "MAX_REQUEST_BYTES", maximum, used)

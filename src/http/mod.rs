@@ -1,7 +1,10 @@
 //! HTTP: translation only. No rule about simulations lives here.
 
+mod caller;
 mod edge;
 mod extract;
+mod forward;
+mod hop;
 mod json;
 mod observed;
 mod openapi;
@@ -18,28 +21,53 @@ use tokio::net::TcpListener;
 
 pub use self::problem_code::ProblemCode;
 use self::{
-    edge::Edge,
+    edge::{Edge, Side},
+    forward::{Forwarder, Junction},
     state::{AppState, Parts},
 };
 use crate::{config::Config, shutdown::Shutdown, simulations::Simulations};
 
-/// Serves the API until the process drains.
+/// Serves the API to clients, and to other instances where there may be any, until the process
+/// drains.
 pub async fn serve(
     listener: TcpListener,
+    internal: Option<TcpListener>,
     config: Arc<Config>,
     simulations: Simulations,
     shutdown: Shutdown,
 ) {
     let (routes, document) = router::documented();
+    let forwarder = simulations
+        .is_in_fleet()
+        .then(|| Arc::new(Forwarder::new(simulations.clone(), &config)));
     let state = AppState::new(Parts {
         simulations: simulations.clone(),
         config: Arc::clone(&config),
+        forwarder: forwarder.clone(),
         openapi: document
             .to_json()
             .expect("the document has nothing that cannot be written")
             .into(),
     });
     let routes = router::router(routes, state);
-    let edge = Edge::new(routes, simulations, &config);
-    server::serve(listener, edge, config.max_connections as usize, shutdown).await;
+    let edge = |side, forwarder| {
+        let junction = Junction {
+            routes: routes.clone(),
+            forwarder,
+        };
+        Edge::new(side, junction, simulations.clone(), &config)
+    };
+    let places = config.max_connections as usize;
+    let public = server::serve(
+        listener,
+        edge(Side::Public, forwarder),
+        places,
+        shutdown.clone(),
+    );
+    let internal = async {
+        if let Some(internal) = internal {
+            server::serve(internal, edge(Side::Internal, None), places, shutdown).await;
+        }
+    };
+    tokio::join!(public, internal);
 }

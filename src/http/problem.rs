@@ -121,6 +121,14 @@ impl Problem {
         }
     }
 
+    /// A problem that may be gone a second later.
+    pub(super) fn passing(code: ProblemCode, detail: impl Into<String>) -> Self {
+        Self {
+            retry_after: Some(Duration::from_secs(1)),
+            ..Self::new(code, detail)
+        }
+    }
+
     /// Values that cannot be taken.
     pub(super) fn invalid(errors: Vec<Fault>) -> Self {
         let detail = match errors.as_slice() {

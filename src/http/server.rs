@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     io,
-    net::SocketAddr,
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -66,10 +66,10 @@ pub(super) async fn serve(
             accepted = accept(&listener, &places) => accepted,
         };
         match accepted {
-            Ok((stream, place)) => {
+            Ok((stream, address, place)) => {
                 let (edge, shutdown) = (edge.clone(), shutdown.clone());
                 connections.spawn(async move {
-                    serve_connection(stream, edge, shutdown).await;
+                    serve_connection(stream, address, edge, shutdown).await;
                     drop(place);
                 });
             }
@@ -86,15 +86,15 @@ pub(super) async fn serve(
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, IpAddr, OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await;
     let place = place.expect("the semaphore is never closed");
-    let (stream, _peer): (TcpStream, SocketAddr) = listener.accept().await?;
+    let (stream, client) = listener.accept().await?;
     stream.set_nodelay(true)?;
-    Ok((stream, place))
+    Ok((stream, client.ip().to_canonical(), place))
 }
 
-async fn serve_connection(stream: TcpStream, edge: Edge, shutdown: Shutdown) {
+async fn serve_connection(stream: TcpStream, address: IpAddr, edge: Edge, shutdown: Shutdown) {
     // One of its own for each connection: all of them counting references to the same would have
     // the cores wait for each other.
     let edge = Arc::new(edge);
@@ -104,7 +104,7 @@ async fn serve_connection(stream: TcpStream, edge: Edge, shutdown: Shutdown) {
         let (edge, activity) = (Arc::clone(&edge), Arc::clone(&observed));
         async move {
             activity.is_busy.store(true, Ordering::Relaxed);
-            let answered = edge.serve(request.map(Body::new)).await;
+            let answered = edge.serve(request.map(Body::new), address).await;
             activity.is_busy.store(false, Ordering::Relaxed);
             activity.requests.fetch_add(1, Ordering::Relaxed);
             Ok::<_, Infallible>(answered)

@@ -4,6 +4,7 @@ use std::{ops::Deref, sync::Arc};
 
 use bytes::Bytes;
 
+use super::forward::Forwarder;
 use crate::{config::Config, simulations::Simulations};
 
 /// The state of the HTTP layer. Cheap to clone: handlers do so for every request, on all cores.
@@ -14,6 +15,8 @@ pub(crate) struct AppState(Arc<Parts>);
 pub(crate) struct Parts {
     pub(super) simulations: Simulations,
     pub(super) config: Arc<Config>,
+    /// The way to the other instances, where there may be any.
+    pub(super) forwarder: Option<Arc<Forwarder>>,
     /// The `OpenAPI` document as JSON.
     pub(super) openapi: Bytes,
 }
@@ -21,6 +24,11 @@ pub(crate) struct Parts {
 impl AppState {
     pub(super) fn new(parts: Parts) -> Self {
         Self(Arc::new(parts))
+    }
+
+    /// How large the body of a request may be.
+    pub(super) fn max_request_bytes(&self) -> usize {
+        self.config.max_request_bytes as usize
     }
 }
 

@@ -1,0 +1,34 @@
+//! Who asks, and what may be done for them.
+
+use std::{convert::Infallible, net::IpAddr};
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderValue, request::Parts},
+};
+
+use crate::id::Tenant;
+
+/// Who a request comes from.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    /// On whose behalf it asks.
+    pub(super) tenant: Option<Tenant>,
+    /// Where it asks from.
+    pub(super) address: IpAddr,
+    /// What its request is called in the logs of every instance that has to do with it.
+    pub(super) request_id: HeaderValue,
+    /// Whether another instance may answer.
+    pub(super) may_forward: bool,
+}
+
+/// Who asks; the edge has found it out. Nobody asks about a simulation in this way: the edge has
+/// looked it up for its caller.
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let caller = parts.extensions.remove();
+        Ok(caller.expect("the edge says who asks wherever no simulation is named"))
+    }
+}
