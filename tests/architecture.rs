@@ -52,7 +52,12 @@ const CRATES: &[(&str, &[&str])] = &[
     ("form_urlencoded", &["http"]),
     (
         "futures_util",
-        &["http", "simulations/fleet/mod.rs", "registry", "redis_store"],
+        &[
+            "http",
+            "simulations/fleet/mod.rs",
+            "registry",
+            "redis_store",
+        ],
     ),
     ("headers_accept", &["http"]),
     ("http_body_util", &["http"]),

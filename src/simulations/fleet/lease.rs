@@ -85,9 +85,14 @@ impl Lease {
 
     /// Whether the registry may just have forgotten something.
     pub(super) fn is_in_doubt(&self) -> bool {
+        self.is_in_doubt_for(DOUBT)
+    }
+
+    /// Whether the registry may have forgotten something in the last `time`.
+    pub(super) fn is_in_doubt_for(&self, time: Duration) -> bool {
         let since = Moment::from_micros(self.doubted_since.load(Ordering::Acquire));
         let now = self.clock.now();
-        since <= now && now < since + DOUBT
+        since <= now && now < since + time
     }
 
     fn doubt(&self) {

@@ -78,7 +78,9 @@ impl LeaseKeeper {
             let renewal = registry.renew(&self.notice(lease.owner()), ttl).await?;
             match renewal {
                 Renewal::Held(living) => {
-                    self.fleet.peers.update(living);
+                    // After an outage the others are yet to write themselves down again.
+                    let is_complete = !lease.is_in_doubt_for(ttl / 2);
+                    self.fleet.peers.update(living, is_complete);
                     return Ok(has_begun);
                 }
                 Renewal::Gone => {

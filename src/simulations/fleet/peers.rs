@@ -32,8 +32,9 @@ impl Peers {
         }
     }
 
-    /// Takes over who lives; this instance itself is left out.
-    pub(super) fn update(&self, living: Vec<Owner>) {
+    /// Takes over who lives; this instance itself is left out. Those that are not named are
+    /// taken for dead if the roster `is_complete`.
+    pub(super) fn update(&self, living: Vec<Owner>, is_complete: bool) {
         let mut known = self.known.write().expect("no holder panics");
         let mut before = std::mem::take(&mut *known);
         for owner in living {
@@ -45,6 +46,9 @@ impl Peers {
                 .filter(|entry| entry.owner == owner);
             let entry = same.unwrap_or(Known { owner, peer: None });
             known.insert(entry.owner.instance.clone(), entry);
+        }
+        if !is_complete {
+            known.extend(before);
         }
     }
 
