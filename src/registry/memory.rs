@@ -153,7 +153,12 @@ impl Registry for MemoryRegistry {
                     answers.push(Reasserted::Lost);
                     continue;
                 }
-                Some(Entry::Ended(..)) | None => known.own(me, registration, self.clock.now()),
+                Some(Entry::Ended(..)) | None if registration.token.is_pending() => {
+                    known.own(me, registration, self.clock.now())
+                }
+                Some(Entry::Ended(..)) | None => {
+                    known.own_under(registration.token.clone(), me, registration)
+                }
             };
             answers.push(Reasserted::Kept(token));
         }
@@ -245,6 +250,15 @@ impl Known {
         let fence = now.as_micros().max(self.latest_fence + 1);
         self.latest_fence = fence;
         let token = FencingToken::from_text(&format!("{fence}:{}", registration.token.nonce()));
+        self.own_under(token, me, registration)
+    }
+
+    fn own_under(
+        &mut self,
+        token: FencingToken,
+        me: &Owner,
+        registration: &Registration,
+    ) -> FencingToken {
         let held = Holding {
             owner: me.clone(),
             token: token.clone(),

@@ -279,6 +279,11 @@ impl FencingToken {
         &self.0
     }
 
+    /// Whether it is not known if the claim was heard.
+    pub fn is_pending(&self) -> bool {
+        self.0.starts_with("0:")
+    }
+
     /// What tells the claim from every other.
     pub fn nonce(&self) -> &str {
         self.0.split_once(':').map_or("", |(_, nonce)| nonce)
