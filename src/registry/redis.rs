@@ -77,7 +77,8 @@ impl RedisRegistry {
         Ok(held == "held")
     }
 
-    /// Writes down when simulations expire, or that they need not be looked for any more.
+    /// Writes down when simulations expire, or that they need not be looked for any more. Only
+    /// owners do: others would overwrite what they noted.
     async fn note_expiries(
         &self,
         expiries: impl Iterator<Item = (String, Option<Duration>)>,
@@ -213,11 +214,6 @@ impl Registry for RedisRegistry {
             })
             .collect();
         let answers = self.call_all(&self.scripts.reassert, &calls).await?;
-        let expiries = registrations.iter().map(|registration| {
-            let member = member(&registration.id, registration.tenant.as_ref());
-            (member, Some(registration.expires_in))
-        });
-        self.note_expiries(expiries).await?;
         let read = |answer: &Value| {
             let words: Vec<String> = from_redis_value_ref(answer).unwrap_or_default();
             match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
@@ -226,7 +222,15 @@ impl Registry for RedisRegistry {
                 _ => Err(nonsense(&words)),
             }
         };
-        answers.iter().map(read).collect()
+        let reasserted = answers.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let pairs = registrations.iter().zip(&reasserted);
+        let kept = pairs.filter(|(_, reasserted)| **reasserted != Reasserted::Lost);
+        let expiries = kept.map(|(registration, _)| {
+            let member = member(&registration.id, registration.tenant.as_ref());
+            (member, Some(registration.expires_in))
+        });
+        self.note_expiries(expiries).await?;
+        Ok(reasserted)
     }
 
     async fn touch(&self, touches: &[Touch]) -> Result<Vec<Touched>, RegistryError> {
@@ -238,11 +242,6 @@ impl Registry for RedisRegistry {
             })
             .collect();
         let answers = self.call_all(&self.scripts.touch, &calls).await?;
-        let expiries = touches.iter().map(|touch| {
-            let member = member(&touch.id, touch.tenant.as_ref());
-            (member, Some(touch.expires_in))
-        });
-        self.note_expiries(expiries).await?;
         let read = |answer: &Value| {
             let word: String = from_redis_value_ref(answer).unwrap_or_default();
             match word.as_str() {
@@ -252,7 +251,15 @@ impl Registry for RedisRegistry {
                 _ => Err(nonsense(&[word])),
             }
         };
-        answers.iter().map(read).collect()
+        let touched = answers.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let pairs = touches.iter().zip(&touched);
+        let kept = pairs.filter(|(_, touched)| **touched == Touched::Kept);
+        let expiries = kept.map(|(touch, _)| {
+            let member = member(&touch.id, touch.tenant.as_ref());
+            (member, Some(touch.expires_in))
+        });
+        self.note_expiries(expiries).await?;
+        Ok(touched)
     }
 
     async fn release(&self, releases: &[Release]) -> Result<(), RegistryError> {
@@ -272,10 +279,14 @@ impl Registry for RedisRegistry {
                 call(entry_keys(&release.id), arguments)
             })
             .collect();
-        self.call_all(&self.scripts.release, &calls).await?;
-        let ended = releases
-            .iter()
-            .map(|release| (member(&release.id, release.tenant.as_ref()), None));
+        let answers = self.call_all(&self.scripts.release, &calls).await?;
+        let is_released = |answer: &Value| {
+            from_redis_value_ref::<String>(answer).is_ok_and(|word| word == "released")
+        };
+        let pairs = releases.iter().zip(&answers);
+        let released = pairs.filter(|(_, answer)| is_released(answer));
+        let ended =
+            released.map(|(release, _)| (member(&release.id, release.tenant.as_ref()), None));
         self.note_expiries(ended).await
     }
 
