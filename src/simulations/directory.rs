@@ -288,10 +288,15 @@ impl Simulations {
             return None;
         }
         simulation.touch();
+        self.note(simulation);
+        Some(simulation.clone())
+    }
+
+    /// Has the registry told of a simulation what is new.
+    pub(super) fn note(&self, simulation: &SimulationHandle) {
         if let Some(fleet) = &self.inner.fleet {
             fleet.note(simulation);
         }
-        Some(simulation.clone())
     }
 
     pub(super) fn insert(&self, simulation: SimulationHandle) {

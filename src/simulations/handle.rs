@@ -171,12 +171,12 @@ impl SimulationHandle {
         if let Some(labels) = labels {
             *self.shared.labels.lock().expect("no holder panics") = Arc::new(labels);
         }
-        self.shared.claim.is_outdated.store(true, Ordering::Release);
         if let Some(ttl) = ttl {
             self.shared.set_ttl(ttl);
-            // A closed task has no deadlines left.
-            let _ = self.shared.inbox.send(Message::Tend);
         }
+        self.shared.claim.is_outdated.store(true, Ordering::Release);
+        // A closed task has no deadlines left, and nothing to tell the registry.
+        let _ = self.shared.inbox.send(Message::Tend);
     }
 
     /// Its labels.

@@ -80,7 +80,10 @@ impl SimulationTask {
     async fn attend(&mut self, message: Message) {
         match message {
             Message::Close => self.is_closing = true,
-            Message::Tend => self.rearm = true,
+            Message::Tend => {
+                self.rearm = true;
+                self.simulations.note(&self.simulation);
+            }
             Message::Show(reply) => self.show(reply).await,
             Message::Command(request) => self.handle(*request).await,
             Message::CarryOn(client, progress) => self.carry_on(client, *progress).await,
@@ -149,9 +152,8 @@ impl SimulationTask {
             Progress::Unfinished(_) => Err(self.simulation.gone()),
             Progress::Failed(fault) => Err(self.undo(fault).await),
         };
-        let now = self.now();
-        self.simulation.shared.touch(now);
-        answer(&mut self.core(), client, result, now);
+        self.touch();
+        answer(&mut self.core(), client, result, self.now());
     }
 
     /// Steps the world on the compute pool, a chunk at a time, while others are shown the last
@@ -162,7 +164,7 @@ impl SimulationTask {
         shared.is_stepping.store(true, Ordering::Relaxed);
         let progress = loop {
             let chunk = pool.run(move || work.advance(CHUNK)).await;
-            shared.touch(self.now());
+            self.touch();
             match chunk {
                 Ok(Progress::Unfinished(rest)) if !shared.inbox.is_closing() => work = rest,
                 Ok(other) => break other,
@@ -332,6 +334,12 @@ impl SimulationTask {
 
     fn core(&self) -> MutexGuard<'_, Core> {
         self.simulation.shared.core()
+    }
+
+    /// Work that goes on counts as an access, in the registry, too.
+    fn touch(&self) {
+        self.simulation.shared.touch(self.now());
+        self.simulations.note(&self.simulation);
     }
 
     fn now(&self) -> Moment {
