@@ -178,6 +178,8 @@ impl Fleet {
         registration: &Registration,
         is_named_by_client: bool,
     ) -> Result<(FencingToken, u64), SimulationError> {
+        // A claim of an owner whose lease nobody has seen would be taken for a dead one's.
+        let _ = tokio::time::timeout(self.settings.lease_ttl, self.lease.settled()).await;
         if is_named_by_client && self.lease.is_in_doubt() {
             return Err(RegistryError::Unavailable.into());
         }
