@@ -2,6 +2,7 @@
 
 mod harness;
 
+mod backends;
 mod bad_inputs;
 mod bodies;
 mod config;

@@ -1,0 +1,937 @@
+//! What every registry promises, asked of the one in memory and of the one in Redis alike.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "each case is a test, called by one for each registry"
+)]
+
+use std::{sync::Arc, time::Duration};
+
+use deadpool_redis::redis::Value;
+use futures_util::StreamExt;
+use rapier_physics_service::{
+    clock::Clock,
+    id::{InstanceId, Nonce, SimulationId, Tenant},
+    redis_store::{RedisOptions, RedisStore, RedisTarget},
+    registry::{
+        Claim, Ending, Event, FencingToken, Happening, Holding, MemoryRegistry, Owner, Peer,
+        Reasserted, RedisRegistry, Registration, Registry, Release, Renewal, Touch, Touched,
+        Whereabouts,
+    },
+};
+
+use crate::harness::{RedisServer, eventually, eventually_true};
+
+const SOON: Duration = Duration::from_secs(20);
+/// A lease whose end can be waited for.
+const BRIEF: Duration = Duration::from_millis(300);
+/// A lease that lasts longer than any of these cases.
+const LONG: Duration = Duration::from_secs(600);
+const TTL: Duration = Duration::from_secs(60);
+
+/// Runs each case once with each registry.
+macro_rules! with_every_registry {
+    ($($case:ident),* $(,)?) => {
+        mod in_memory {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $case() {
+                    super::$case(super::memory()).await;
+                }
+            )*
+        }
+
+        mod in_redis {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $case() {
+                    let server = super::RedisServer::start().await;
+                    super::$case(super::redis(&server)).await;
+                }
+            )*
+        }
+    };
+}
+
+with_every_registry!(
+    a_claim_is_granted_once_and_tells_others_who_holds_it,
+    a_claim_over_the_token_that_was_seen_replaces_it_with_a_later_one,
+    a_claim_over_a_stale_token_is_refused_with_the_present_holder,
+    a_replaced_owner_can_neither_touch_nor_release_nor_reassert,
+    a_touch_of_something_unknown_or_ended_says_that_it_is_missing,
+    a_missing_entry_is_registered_again_under_the_same_token,
+    a_claim_whose_answer_was_never_heard_is_adopted_by_its_nonce,
+    a_claim_that_was_never_heard_of_is_registered_with_a_fence,
+    a_reassertion_hands_the_entry_to_the_next_life_of_its_owner,
+    a_release_leaves_a_tombstone_that_says_how_it_ended_and_blocks_nobody,
+    a_simulation_is_found_by_its_own_tenant_alone,
+    a_tombstone_is_seen_by_its_own_tenant_alone,
+    a_name_taken_by_one_tenant_is_taken_for_all,
+    a_lease_is_renewed_until_it_has_run_out,
+    a_lease_is_not_renewed_by_another_nonce_or_after_another_took_it,
+    a_renewal_lists_those_who_live,
+    a_peer_is_shown_as_it_last_renewed_its_lease,
+    the_silence_of_an_owner_begins_with_the_end_of_its_lease,
+    an_instance_that_resigns_is_gone_at_once,
+    the_first_proposal_of_a_secret_wins,
+    what_is_announced_is_heard_in_order_by_all_who_listen,
+    a_thousand_touches_are_answered_in_their_order,
+    nothing_to_do_is_done,
+    a_whole_life_passes,
+);
+
+async fn a_claim_is_granted_once_and_tells_others_who_holds_it(registry: Arc<dyn Registry>) {
+    let (first, second) = (owner("a"), owner("b"));
+    let wanted = registration("s", Some("alice"));
+
+    let token = granted(registry.claim(&first, &wanted, None).await);
+    let refused = registry
+        .claim(&second, &registration("s", Some("alice")), None)
+        .await;
+    let again = registry.claim(&first, &wanted, None).await;
+    let found = registry.find(&sim("s"), tenant("alice").as_ref()).await;
+
+    let holding = Holding {
+        owner: first,
+        token: token.clone(),
+        tenant: tenant("alice"),
+    };
+    assert_eq!(token.nonce(), wanted.token.nonce());
+    assert!(fence(&token) > 0);
+    assert_eq!(refused.unwrap(), Claim::Taken(holding.clone()));
+    assert_eq!(again.unwrap(), Claim::Taken(holding.clone()));
+    assert_eq!(found.unwrap(), Whereabouts::Owned(holding));
+}
+
+async fn a_claim_over_the_token_that_was_seen_replaces_it_with_a_later_one(
+    registry: Arc<dyn Registry>,
+) {
+    let mut token = granted(
+        registry
+            .claim(&owner("a"), &registration("s", None), None)
+            .await,
+    );
+
+    for name in ["b", "c", "d", "e"] {
+        let next = owner(name);
+        let wanted = registration("s", None);
+        let taken = granted(registry.claim(&next, &wanted, Some(&token)).await);
+
+        assert!(fence(&taken) > fence(&token), "{taken:?} after {token:?}");
+        assert_eq!(taken.nonce(), wanted.token.nonce());
+        let found = registry.find(&sim("s"), None).await.unwrap();
+        assert_eq!(found, owned(&next, &taken));
+        token = taken;
+    }
+}
+
+async fn a_claim_over_a_stale_token_is_refused_with_the_present_holder(
+    registry: Arc<dyn Registry>,
+) {
+    let (first, second, third) = (owner("a"), owner("b"), owner("c"));
+    let stale = granted(registry.claim(&first, &registration("s", None), None).await);
+    let present = registry
+        .claim(&second, &registration("s", None), Some(&stale))
+        .await;
+    let present = granted(present);
+
+    for over in [
+        stale,
+        FencingToken::pending(),
+        FencingToken::from_text(&format!("{}:x", fence(&present))),
+    ] {
+        let refused = registry
+            .claim(&third, &registration("s", None), Some(&over))
+            .await
+            .unwrap();
+
+        let holding = Holding {
+            owner: second.clone(),
+            token: present.clone(),
+            tenant: None,
+        };
+        assert_eq!(refused, Claim::Taken(holding), "over {over:?}");
+    }
+}
+
+async fn a_replaced_owner_can_neither_touch_nor_release_nor_reassert(registry: Arc<dyn Registry>) {
+    let (first, second) = (owner("a"), owner("b"));
+    let wanted = registration("s", None);
+    let old = granted(registry.claim(&first, &wanted, None).await);
+    let new = registry
+        .claim(&second, &registration("s", None), Some(&old))
+        .await;
+    let new = granted(new);
+
+    let touched = registry.touch(&[touch("s", &old)]).await.unwrap();
+    registry
+        .release(&[release("s", &old, Ending::Destroyed)])
+        .await
+        .unwrap();
+    let known = Registration {
+        token: old.clone(),
+        ..wanted.clone()
+    };
+    let reasserted = registry.reassert(&first, &[known, wanted]).await.unwrap();
+
+    assert_eq!(touched, [Touched::Lost]);
+    assert_eq!(reasserted, [Reasserted::Lost, Reasserted::Lost]);
+    let found = registry.find(&sim("s"), None).await.unwrap();
+    assert_eq!(found, owned(&second, &new));
+    let touched = registry.touch(&[touch("s", &new)]).await.unwrap();
+    assert_eq!(touched, [Touched::Kept]);
+}
+
+async fn a_touch_of_something_unknown_or_ended_says_that_it_is_missing(
+    registry: Arc<dyn Registry>,
+) {
+    let me = owner("a");
+    let token = granted(registry.claim(&me, &registration("s", None), None).await);
+    registry
+        .release(&[release("s", &token, Ending::Destroyed)])
+        .await
+        .unwrap();
+
+    let touched = registry
+        .touch(&[touch("s", &token), touch("never", &token)])
+        .await
+        .unwrap();
+
+    assert_eq!(touched, [Touched::Missing, Touched::Missing]);
+    for id in ["s", "never"] {
+        let found = registry.find(&sim(id), None).await.unwrap();
+        assert!(!matches!(found, Whereabouts::Owned(_)), "{found:?}");
+    }
+}
+
+async fn a_missing_entry_is_registered_again_under_the_same_token(registry: Arc<dyn Registry>) {
+    let (me, wanted) = (owner("a"), registration("s", Some("alice")));
+    let token = granted(registry.claim(&me, &wanted, None).await);
+    let ended = Release {
+        tenant: tenant("alice"),
+        ..release("s", &token, Ending::Expired)
+    };
+    registry.release(&[ended]).await.unwrap();
+    let known = Registration {
+        token: token.clone(),
+        ..wanted
+    };
+    let unheard_of = Registration {
+        token: FencingToken::from_text("7:0123456789abcdef"),
+        ..registration("t", None)
+    };
+
+    let reasserted = registry
+        .reassert(&me, &[known, unheard_of.clone()])
+        .await
+        .unwrap();
+
+    let kept = |token: &FencingToken| Reasserted::Kept(token.clone());
+    assert_eq!(reasserted, [kept(&token), kept(&unheard_of.token)]);
+    let found = registry.find(&sim("s"), tenant("alice").as_ref()).await;
+    let holding = Holding {
+        owner: me.clone(),
+        token,
+        tenant: tenant("alice"),
+    };
+    assert_eq!(found.unwrap(), Whereabouts::Owned(holding));
+    let found = registry.find(&sim("t"), None).await.unwrap();
+    assert_eq!(found, owned(&me, &unheard_of.token));
+}
+
+async fn a_claim_whose_answer_was_never_heard_is_adopted_by_its_nonce(registry: Arc<dyn Registry>) {
+    let (me, wanted) = (owner("a"), registration("s", None));
+    let token = granted(registry.claim(&me, &wanted, None).await);
+    assert_eq!(fence(&wanted.token), 0);
+
+    let adopted = registry.reassert(&me, std::slice::from_ref(&wanted)).await;
+    let touched = registry.touch(&[touch("s", &token)]).await;
+    registry
+        .release(&[release("s", &wanted.token, Ending::Destroyed)])
+        .await
+        .unwrap();
+
+    assert_eq!(adopted.unwrap(), [Reasserted::Kept(token)]);
+    assert_eq!(touched.unwrap(), [Touched::Kept]);
+    let found = registry.find(&sim("s"), None).await.unwrap();
+    assert_eq!(found, Whereabouts::Ended(Ending::Destroyed));
+}
+
+async fn a_claim_that_was_never_heard_of_is_registered_with_a_fence(registry: Arc<dyn Registry>) {
+    let (me, wanted) = (owner("a"), registration("s", None));
+
+    let reasserted = registry.reassert(&me, std::slice::from_ref(&wanted)).await;
+
+    let reasserted = reasserted.unwrap();
+    let [Reasserted::Kept(token)] = &reasserted[..] else {
+        panic!("{reasserted:?}");
+    };
+    assert!(fence(token) > 0);
+    assert_eq!(token.nonce(), wanted.token.nonce());
+    let found = registry.find(&sim("s"), None).await.unwrap();
+    assert_eq!(found, owned(&me, token));
+}
+
+async fn a_reassertion_hands_the_entry_to_the_next_life_of_its_owner(registry: Arc<dyn Registry>) {
+    let (before, after) = (owner("a"), owner("a"));
+    let wanted = registration("s", None);
+    let token = granted(registry.claim(&before, &wanted, None).await);
+
+    let known = Registration {
+        token: token.clone(),
+        ..wanted
+    };
+    let reasserted = registry.reassert(&after, &[known]).await.unwrap();
+
+    assert_eq!(reasserted, [Reasserted::Kept(token.clone())]);
+    let found = registry.find(&sim("s"), None).await.unwrap();
+    assert_eq!(found, owned(&after, &token));
+}
+
+async fn a_release_leaves_a_tombstone_that_says_how_it_ended_and_blocks_nobody(
+    registry: Arc<dyn Registry>,
+) {
+    let (me, other) = (owner("a"), owner("b"));
+    let mut last = 0;
+    for ending in [Ending::Destroyed, Ending::Expired, Ending::Lost] {
+        let token = granted(registry.claim(&me, &registration("s", None), None).await);
+
+        registry
+            .release(&[release("s", &token, ending)])
+            .await
+            .unwrap();
+
+        let found = registry.find(&sim("s"), None).await.unwrap();
+        assert_eq!(found, Whereabouts::Ended(ending));
+        assert!(fence(&token) > last, "{token:?} after {last}");
+        last = fence(&token);
+    }
+
+    let token = granted(registry.claim(&other, &registration("s", None), None).await);
+
+    let found = registry.find(&sim("s"), None).await.unwrap();
+    assert_eq!(found, owned(&other, &token));
+}
+
+async fn a_simulation_is_found_by_its_own_tenant_alone(registry: Arc<dyn Registry>) {
+    let me = owner("a");
+    let alices = registration("alices", Some("alice"));
+    granted(registry.claim(&me, &alices, None).await);
+    granted(
+        registry
+            .claim(&me, &registration("anybodys", None), None)
+            .await,
+    );
+
+    for (id, who, is_found) in [
+        ("alices", Some("alice"), true),
+        ("alices", Some("bob"), false),
+        ("alices", None, false),
+        ("anybodys", None, true),
+        ("anybodys", Some("alice"), false),
+        ("nobodys", None, false),
+        ("nobodys", Some("alice"), false),
+    ] {
+        let who = who.and_then(tenant);
+        let found = registry.find(&sim(id), who.as_ref()).await.unwrap();
+        if is_found {
+            assert!(matches!(found, Whereabouts::Owned(_)), "{id}: {found:?}");
+        } else {
+            assert_eq!(found, Whereabouts::Unknown, "{id} for {who:?}");
+        }
+    }
+}
+
+async fn a_tombstone_is_seen_by_its_own_tenant_alone(registry: Arc<dyn Registry>) {
+    let me = owner("a");
+    let alices = registration("s", Some("alice"));
+    let token = granted(registry.claim(&me, &alices, None).await);
+
+    let ended = Release {
+        tenant: tenant("alice"),
+        ..release("s", &token, Ending::Lost)
+    };
+    registry.release(&[ended]).await.unwrap();
+
+    for (who, expected) in [
+        (Some("alice"), Whereabouts::Ended(Ending::Lost)),
+        (Some("bob"), Whereabouts::Unknown),
+        (None, Whereabouts::Unknown),
+    ] {
+        let who = who.and_then(tenant);
+        let found = registry.find(&sim("s"), who.as_ref()).await.unwrap();
+        assert_eq!(found, expected, "for {who:?}");
+    }
+}
+
+async fn a_name_taken_by_one_tenant_is_taken_for_all(registry: Arc<dyn Registry>) {
+    let me = owner("a");
+    let token = granted(
+        registry
+            .claim(&me, &registration("s", Some("alice")), None)
+            .await,
+    );
+
+    let refused = registry
+        .claim(&owner("b"), &registration("s", Some("bob")), None)
+        .await
+        .unwrap();
+
+    let holding = Holding {
+        owner: me,
+        token,
+        tenant: tenant("alice"),
+    };
+    assert_eq!(refused, Claim::Taken(holding));
+}
+
+async fn a_lease_is_renewed_until_it_has_run_out(registry: Arc<dyn Registry>) {
+    let me = peer("a", 3, 7);
+    let before = registry.renew(&me, LONG).await.unwrap();
+    registry.take_lease(&me, LONG).await.unwrap();
+
+    let held = registry.renew(&me, LONG).await.unwrap();
+    registry.renew(&me, BRIEF).await.unwrap();
+    until_gone(&*registry, &me).await;
+    let after = registry.renew(&me, LONG).await.unwrap();
+
+    assert!(matches!(before, Renewal::Gone), "{before:?}");
+    assert_eq!(living(held), [me.owner]);
+    assert!(matches!(after, Renewal::Gone), "{after:?}");
+}
+
+async fn a_lease_is_not_renewed_by_another_nonce_or_after_another_took_it(
+    registry: Arc<dyn Registry>,
+) {
+    let (first, second) = (peer("a", 0, 1), peer("a", 0, 2));
+    registry.take_lease(&first, LONG).await.unwrap();
+
+    let stranger = registry.renew(&second, LONG).await.unwrap();
+    let first_held = registry.renew(&first, LONG).await.unwrap();
+    registry.take_lease(&second, LONG).await.unwrap();
+    let first_again = registry.renew(&first, LONG).await.unwrap();
+    let second_held = registry.renew(&second, LONG).await.unwrap();
+
+    assert!(matches!(stranger, Renewal::Gone), "{stranger:?}");
+    assert!(matches!(first_held, Renewal::Held(_)), "{first_held:?}");
+    assert!(matches!(first_again, Renewal::Gone), "{first_again:?}");
+    assert!(living(second_held).contains(&second.owner));
+    let shown = registry.peer(&second.owner.instance).await.unwrap();
+    assert_eq!(shown, Some(second));
+}
+
+async fn a_renewal_lists_those_who_live(registry: Arc<dyn Registry>) {
+    let (first, second, brief) = (peer("a", 0, 1), peer("b", 0, 1), peer("c", 0, 1));
+    for (who, lease) in [(&first, LONG), (&second, LONG), (&brief, BRIEF)] {
+        registry.take_lease(who, LONG).await.unwrap();
+        registry.renew(who, lease).await.unwrap();
+    }
+
+    let lasting = eventually_true(
+        SOON,
+        "those whose leases ended are left out",
+        |owners: &Vec<Owner>| !owners.contains(&brief.owner),
+        async || living(registry.renew(&first, LONG).await.unwrap()),
+    )
+    .await;
+
+    assert_eq!(lasting, [first.owner, second.owner]);
+}
+
+async fn a_peer_is_shown_as_it_last_renewed_its_lease(registry: Arc<dyn Registry>) {
+    let first = peer("a", 1, 9);
+    let later = Peer {
+        simulations: 4,
+        room: 0,
+        url: "http://elsewhere:2".into(),
+        ..first.clone()
+    };
+    registry.take_lease(&first, LONG).await.unwrap();
+
+    let taken = registry.peer(&first.owner.instance).await.unwrap();
+    registry.renew(&later, LONG).await.unwrap();
+    let renewed = registry.peer(&first.owner.instance).await.unwrap();
+    let unknown = registry.peer(&owner("b").instance).await.unwrap();
+
+    assert_eq!(taken, Some(first));
+    assert_eq!(renewed, Some(later));
+    assert_eq!(unknown, None);
+}
+
+async fn the_silence_of_an_owner_begins_with_the_end_of_its_lease(registry: Arc<dyn Registry>) {
+    let me = peer("a", 0, 1);
+    registry.take_lease(&me, LONG).await.unwrap();
+    registry.renew(&me, LONG).await.unwrap();
+
+    let living = registry.silence(&me.owner).await.unwrap();
+    registry.renew(&me, BRIEF).await.unwrap();
+    let silent = eventually(SOON, "silence grows", async || {
+        match registry.silence(&me.owner).await.unwrap() {
+            Some(silence) if silence > BRIEF / 2 => Ok(silence),
+            other => Err(other),
+        }
+    })
+    .await;
+    let stranger = registry.silence(&owner("b")).await.unwrap();
+
+    assert_eq!(living, Some(Duration::ZERO));
+    assert!(silent < SOON, "{silent:?}");
+    assert_eq!(stranger, None);
+    assert_eq!(registry.peer(&me.owner.instance).await.unwrap(), None);
+}
+
+async fn an_instance_that_resigns_is_gone_at_once(registry: Arc<dyn Registry>) {
+    let (leaving, staying) = (peer("a", 0, 1), peer("b", 0, 1));
+    for who in [&leaving, &staying] {
+        registry.take_lease(who, LONG).await.unwrap();
+        registry.renew(who, LONG).await.unwrap();
+    }
+
+    registry.resign(&owner("b")).await.unwrap();
+    registry.resign(&leaving.owner).await.unwrap();
+
+    assert_eq!(registry.peer(&leaving.owner.instance).await.unwrap(), None);
+    let renewed = registry.renew(&leaving, LONG).await.unwrap();
+    assert!(matches!(renewed, Renewal::Gone), "{renewed:?}");
+    let left = living(registry.renew(&staying, LONG).await.unwrap());
+    assert_eq!(left, [staying.owner]);
+}
+
+async fn the_first_proposal_of_a_secret_wins(registry: Arc<dyn Registry>) {
+    let first = registry.secret("first").await.unwrap();
+    let second = registry.secret("second").await.unwrap();
+
+    assert_eq!((first.as_str(), second.as_str()), ("first", "first"));
+}
+
+async fn what_is_announced_is_heard_in_order_by_all_who_listen(registry: Arc<dyn Registry>) {
+    let events: Vec<_> = [
+        Happening::Created,
+        Happening::Lost,
+        Happening::Expired,
+        Happening::Destroyed,
+    ]
+    .into_iter()
+    .map(|happening| Event {
+        happening,
+        id: sim("s"),
+        instance: owner("a").instance,
+    })
+    .collect();
+    let one = registry.listen().await.unwrap();
+    let other = registry.listen().await.unwrap();
+
+    registry.announce(&events).await.unwrap();
+
+    for listener in [one, other] {
+        let heard = listener.take(events.len()).collect::<Vec<_>>();
+        let heard = tokio::time::timeout(SOON, heard).await;
+        assert_eq!(heard.expect("announcements arrive"), events);
+    }
+}
+
+async fn a_thousand_touches_are_answered_in_their_order(registry: Arc<dyn Registry>) {
+    let (me, count) = (owner("a"), 1000);
+    let wanted: Vec<_> = (0..count)
+        .map(|n| registration(&format!("s{n}"), None))
+        .collect();
+    let kept = registry.reassert(&me, &wanted).await.unwrap();
+    let mut touches: Vec<_> = wanted
+        .iter()
+        .zip(&kept)
+        .map(|(registration, kept)| match kept {
+            Reasserted::Kept(token) => touch(registration.id.as_str(), token),
+            Reasserted::Lost => panic!("nobody else has {}", registration.id),
+        })
+        .collect();
+    touches[500].token = FencingToken::pending();
+    touches[700].id = sim("nowhere");
+
+    let touched = registry.touch(&touches).await.unwrap();
+
+    assert_eq!(touched.len(), count);
+    for (n, touched) in touched.into_iter().enumerate() {
+        let expected = match n {
+            500 => Touched::Lost,
+            700 => Touched::Missing,
+            _ => Touched::Kept,
+        };
+        assert_eq!(touched, expected, "number {n}");
+    }
+}
+
+async fn nothing_to_do_is_done(registry: Arc<dyn Registry>) {
+    let me = owner("a");
+
+    assert!(registry.reassert(&me, &[]).await.unwrap().is_empty());
+    assert!(registry.touch(&[]).await.unwrap().is_empty());
+    registry.release(&[]).await.unwrap();
+    registry.announce(&[]).await.unwrap();
+    assert_eq!(registry.sweep(10).await.unwrap(), 0);
+}
+
+async fn a_whole_life_passes(registry: Arc<dyn Registry>) {
+    live(&*registry, async || {}).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_transition_survives_the_loss_of_all_scripts() {
+    let server = RedisServer::start().await;
+    let registry = redis(&server);
+
+    live(&*registry, async || {
+        server.ask::<()>(&["SCRIPT", "FLUSH"]).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_that_hosted_servers_lack_are_not_needed() {
+    let server = RedisServer::with()
+        .renamed_commands(&["KEYS", "CONFIG", "FLUSHALL", "FLUSHDB"])
+        .start()
+        .await;
+    let registry = redis(&server);
+
+    live(&*registry, async || {}).await;
+
+    assert_eq!(registry.eviction_risk().await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fences_grow_across_the_loss_of_everything() {
+    let server = RedisServer::start().await;
+    let registry = redis(&server);
+    let me = owner("a");
+    let mut last = 0;
+
+    for _ in 0..5 {
+        let wanted = registration("s", None);
+        let token = granted(registry.claim(&me, &wanted, None).await);
+        assert!(fence(&token) > last, "{token:?} after {last}");
+        server.flush_all().await;
+        let unheard = registry.reassert(&me, &[wanted]).await.unwrap();
+        let [Reasserted::Kept(reasserted)] = &unheard[..] else {
+            panic!("{unheard:?}");
+        };
+        assert!(fence(reasserted) > fence(&token), "{reasserted:?}");
+        last = fence(reasserted);
+        server.flush_all().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn entries_expire_in_redis_as_they_were_told_to() {
+    let server = RedisServer::start().await;
+    let registry = redis(&server);
+    let me = owner("a");
+    let meta = "sim:{s}:meta";
+    let wanted = registration("s", None);
+    let token = granted(registry.claim(&me, &wanted, None).await);
+    let near = |left: i64, told: i64| (told - 15_000..=told).contains(&left);
+
+    let claimed = server.ttl_ms(meta).await;
+    let longer = Touch {
+        expires_in: TTL * 10,
+        ..touch("s", &token)
+    };
+    registry.touch(&[longer]).await.unwrap();
+    let touched = server.ttl_ms(meta).await;
+    registry.touch(&[touch("s", &token)]).await.unwrap();
+    let not_sooner = server.ttl_ms(meta).await;
+    let known = Registration { token, ..wanted };
+    registry.reassert(&me, &[known]).await.unwrap();
+    let sooner = server.ttl_ms(meta).await;
+
+    assert!(near(claimed, 60_000), "{claimed}");
+    assert!(near(touched, 600_000), "{touched}");
+    assert!(near(not_sooner, 600_000), "{not_sooner}");
+    assert!(near(sooner, 60_000), "{sooner}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_was_left_to_end_is_taken_for_expired_when_its_time_is_over() {
+    let server = RedisServer::start().await;
+    let registry = redis(&server);
+    let me = owner("a");
+    let brief = Registration {
+        expires_in: BRIEF,
+        ..registration("brief", Some("alice"))
+    };
+    granted(registry.claim(&me, &brief, None).await);
+    granted(
+        registry
+            .claim(&me, &registration("mislaid", None), None)
+            .await,
+    );
+
+    server.ask::<()>(&["DEL", "sim:{mislaid}:meta"]).await;
+    let mislaid = registry.find(&sim("mislaid"), None).await.unwrap();
+    eventually_true(
+        SOON,
+        "the entry has run out",
+        |found| *found == Whereabouts::Ended(Ending::Expired),
+        async || {
+            let alice = tenant("alice");
+            let found = registry.find(&sim("brief"), alice.as_ref()).await;
+            found.unwrap()
+        },
+    )
+    .await;
+
+    assert_eq!(mislaid, Whereabouts::Mislaid);
+    for stranger in [None, tenant("bob")] {
+        let found = registry.find(&sim("brief"), stranger.as_ref()).await;
+        assert_eq!(found.unwrap(), Whereabouts::Unknown);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replaced_owner_leaves_the_expiry_noted_by_the_next_one_alone() {
+    let server = RedisServer::start().await;
+    let registry = redis(&server);
+    let (first, second) = (owner("a"), owner("b"));
+    let wanted = registration("s", None);
+    let old = granted(registry.claim(&first, &wanted, None).await);
+    let replacing = Registration {
+        expires_in: TTL * 10,
+        ..registration("s", None)
+    };
+    granted(registry.claim(&second, &replacing, Some(&old)).await);
+    let noted = async || -> Option<f64> { server.ask(&["ZSCORE", "sims:expiry", "s"]).await };
+    let before = noted().await;
+
+    let known = Registration {
+        token: old.clone(),
+        ..wanted
+    };
+    registry.touch(&[touch("s", &old)]).await.unwrap();
+    registry.reassert(&first, &[known]).await.unwrap();
+    registry
+        .release(&[release("s", &old, Ending::Lost)])
+        .await
+        .unwrap();
+
+    assert!(before.is_some());
+    assert_eq!(noted().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ended_long_ago_is_swept_a_batch_at_a_time() {
+    let server = RedisServer::start().await;
+    let registry = redis(&server);
+    granted(
+        registry
+            .claim(&owner("a"), &registration("lives", None), None)
+            .await,
+    );
+    for n in 0..7 {
+        let member = format!("old-{n}");
+        server
+            .ask::<Value>(&["ZADD", "sims:expiry", "1000", &member])
+            .await;
+    }
+
+    let swept = [
+        registry.sweep(5).await.unwrap(),
+        registry.sweep(5).await.unwrap(),
+        registry.sweep(5).await.unwrap(),
+    ];
+
+    assert_eq!(swept, [5, 2, 0]);
+    let left: Vec<String> = server.ask(&["ZRANGE", "sims:expiry", "0", "-1"]).await;
+    assert_eq!(left, ["lives"]);
+}
+
+/// Goes through every transition there is, with `before` before each.
+async fn live(registry: &dyn Registry, before: impl AsyncFn()) {
+    let (me, heir) = (peer("a", 1, 2), peer("b", 3, 4));
+    let wanted = registration("s", Some("alice"));
+
+    before().await;
+    registry.take_lease(&me, LONG).await.unwrap();
+    before().await;
+    let held = registry.renew(&me, LONG).await.unwrap();
+    assert_eq!(living(held), std::slice::from_ref(&me.owner));
+    before().await;
+    assert_eq!(registry.secret("secret").await.unwrap(), "secret");
+    before().await;
+    let token = granted(registry.claim(&me.owner, &wanted, None).await);
+    before().await;
+    let refused = registry.claim(&heir.owner, &wanted, None).await.unwrap();
+    assert!(matches!(refused, Claim::Taken(_)), "{refused:?}");
+    before().await;
+    let touched = registry.touch(&[touch("s", &token)]).await.unwrap();
+    assert_eq!(touched, [Touched::Kept]);
+    before().await;
+    let found = registry.find(&wanted.id, wanted.tenant.as_ref()).await;
+    assert!(matches!(found.unwrap(), Whereabouts::Owned(_)));
+    before().await;
+    let known = Registration { token, ..wanted };
+    let reasserted = registry
+        .reassert(&me.owner, std::slice::from_ref(&known))
+        .await;
+    let Registration { token, tenant, .. } = known;
+    assert_eq!(reasserted.unwrap(), [Reasserted::Kept(token.clone())]);
+    before().await;
+    assert_eq!(
+        registry.silence(&me.owner).await.unwrap(),
+        Some(Duration::ZERO)
+    );
+    before().await;
+    let shown = registry.peer(&me.owner.instance).await.unwrap();
+    assert_eq!(shown.as_ref(), Some(&me));
+    before().await;
+    registry.resign(&me.owner).await.unwrap();
+    before().await;
+    let wanted = Registration {
+        tenant: tenant.clone(),
+        ..registration("s", None)
+    };
+    let taken = registry.claim(&heir.owner, &wanted, Some(&token)).await;
+    let token = granted(taken);
+    before().await;
+    let ended = Release {
+        tenant: tenant.clone(),
+        ..release("s", &token, Ending::Destroyed)
+    };
+    registry.release(&[ended]).await.unwrap();
+    before().await;
+    let found = registry.find(&wanted.id, tenant.as_ref()).await.unwrap();
+    assert_eq!(found, Whereabouts::Ended(Ending::Destroyed));
+    before().await;
+    let found = registry.find(&sim("other"), None).await.unwrap();
+    assert_eq!(found, Whereabouts::Unknown);
+    before().await;
+    assert_eq!(registry.sweep(10).await.unwrap(), 0);
+    before().await;
+    let mut heard = registry.listen().await.unwrap();
+    let event = Event {
+        happening: Happening::Created,
+        id: sim("s"),
+        instance: me.owner.instance,
+    };
+    registry
+        .announce(std::slice::from_ref(&event))
+        .await
+        .unwrap();
+    let next = tokio::time::timeout(SOON, heard.next()).await;
+    assert_eq!(next.expect("announcements arrive"), Some(event));
+}
+
+fn memory() -> Arc<dyn Registry> {
+    Arc::new(MemoryRegistry::new(Clock::start()))
+}
+
+fn redis(server: &RedisServer) -> Arc<dyn Registry> {
+    let target = RedisTarget::parse(&server.url()).expect("servers have legal addresses");
+    let options = RedisOptions {
+        timeout: Duration::from_secs(10),
+        pool_size: 4,
+        ca_pem: None,
+    };
+    let store = RedisStore::new(&target, options).expect("a store without TLS can be built");
+    Arc::new(RedisRegistry::new(store))
+}
+
+/// Waits until the lease of an instance is over.
+async fn until_gone(registry: &dyn Registry, peer: &Peer) {
+    eventually_true(SOON, "the lease is over", Option::is_none, async || {
+        let shown = registry.peer(&peer.owner.instance).await;
+        shown.expect("the registry answers")
+    })
+    .await;
+}
+
+fn sim(id: &str) -> SimulationId {
+    SimulationId::parse(id).expect("tests use legal ids")
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the registry takes tenants that may not be there"
+)]
+fn tenant(name: &str) -> Option<Tenant> {
+    Some(Tenant::parse(name).expect("tests use legal names"))
+}
+
+/// A new life of this instance.
+fn owner(instance: &str) -> Owner {
+    Owner {
+        instance: InstanceId::parse(instance).expect("tests use legal names"),
+        nonce: Nonce::random(),
+    }
+}
+
+fn peer(instance: &str, simulations: usize, room: usize) -> Peer {
+    Peer {
+        owner: owner(instance),
+        url: "http://somewhere:1".into(),
+        simulations,
+        room,
+    }
+}
+
+/// A claim that is yet to be heard.
+fn registration(id: &str, whose: Option<&str>) -> Registration {
+    Registration {
+        id: sim(id),
+        tenant: whose.and_then(tenant),
+        token: FencingToken::pending(),
+        expires_in: TTL,
+        details: vec![("labels", "{}".to_owned())],
+    }
+}
+
+fn touch(id: &str, token: &FencingToken) -> Touch {
+    Touch {
+        id: sim(id),
+        tenant: None,
+        token: token.clone(),
+        expires_in: TTL,
+    }
+}
+
+fn release(id: &str, token: &FencingToken, ending: Ending) -> Release {
+    Release {
+        id: sim(id),
+        tenant: None,
+        token: token.clone(),
+        ending,
+    }
+}
+
+fn owned(owner: &Owner, token: &FencingToken) -> Whereabouts {
+    Whereabouts::Owned(Holding {
+        owner: owner.clone(),
+        token: token.clone(),
+        tenant: None,
+    })
+}
+
+#[track_caller]
+fn granted<E: std::fmt::Debug>(claim: Result<Claim, E>) -> FencingToken {
+    match claim {
+        Ok(Claim::Granted(token)) => token,
+        other => panic!("not granted: {other:?}"),
+    }
+}
+
+fn fence(token: &FencingToken) -> u64 {
+    let fence = token.as_str().split(':').next();
+    fence
+        .and_then(|fence| fence.parse().ok())
+        .expect("a token begins with its fence")
+}
+
+/// Who lives, in the order of their names.
+#[track_caller]
+fn living(renewal: Renewal) -> Vec<Owner> {
+    match renewal {
+        Renewal::Held(mut owners) => {
+            owners.sort_by(|a, b| a.instance.cmp(&b.instance));
+            owners
+        }
+        Renewal::Gone => panic!("the lease is not held"),
+    }
+}
