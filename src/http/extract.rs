@@ -59,6 +59,13 @@ pub(super) struct Keyed<T> {
     pub(super) key: Option<IdempotencyKey>,
 }
 
+/// A keyed request and how it reads, as it may have to be passed on.
+pub(super) struct Original<T> {
+    pub(super) keyed: Keyed<T>,
+    pub(super) head: Parts,
+    pub(super) bytes: Bytes,
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Simulation {
     type Rejection = Problem;
 
@@ -110,14 +117,23 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<AppState> for Keyed<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
-        let (parts, body) = request.into_parts();
-        let key = key_text(&parts.headers)?;
-        check_media_type(&parts)?;
-        let bytes = read(&parts.headers, body, state.max_request_bytes()).await?;
+        let original = Original::from_request(request, state).await?;
+        Ok(original.keyed)
+    }
+}
+
+impl<T: DeserializeOwned + Send + 'static> FromRequest<AppState> for Original<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
+        let (head, body) = request.into_parts();
+        let key = key_text(&head.headers)?;
+        check_media_type(&head)?;
+        let bytes = read(&head.headers, body, state.max_request_bytes()).await?;
         let key = key.map(|key| {
             let mut hash = Xxh3::new();
-            hash.update(parts.method.as_str().as_bytes());
-            hash.update(parts.uri.path().as_bytes());
+            hash.update(head.method.as_str().as_bytes());
+            hash.update(head.uri.path().as_bytes());
             hash.update(&[0]);
             hash.update(&bytes);
             IdempotencyKey {
@@ -125,8 +141,9 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<AppState> for Keyed<T> {
                 fingerprint: hash.digest128(),
             }
         });
-        let body = parse_where_it_fits(bytes, state).await?;
-        Ok(Self { body, key })
+        let body = parse_where_it_fits(bytes.clone(), state).await?;
+        let keyed = Keyed { body, key };
+        Ok(Self { keyed, head, bytes })
     }
 }
 
@@ -269,7 +286,7 @@ async fn discard(body: &mut Body) {
     let _ = tokio::time::timeout(DISCARD_TIMEOUT, drain).await;
 }
 
-async fn parse_where_it_fits<T>(bytes: Bytes, state: &AppState) -> Result<T, Problem>
+pub(super) async fn parse_where_it_fits<T>(bytes: Bytes, state: &AppState) -> Result<T, Problem>
 where
     T: DeserializeOwned + Send + 'static,
 {

@@ -17,6 +17,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::future::{BoxFuture, Either, select};
+use http_body_util::{BodyExt, Limited};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
@@ -50,6 +51,10 @@ const GRACE: Duration = Duration::from_secs(1);
 const ATTEMPTS: usize = 2;
 /// Bodies up to this many bytes are read before they are sent, so that they can be sent again.
 const MAX_KEPT: u64 = 64 * 1024;
+/// How long another instance has to tell what it has.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(2);
+/// How much it may tell, in bytes: more than a page of simulations with all their labels takes.
+const MAX_FETCHED: usize = 64 << 20;
 /// What the owner of a simulation reads of a request.
 const PASSED_ON: [HeaderName; 5] = [
     header::ACCEPT,
@@ -233,6 +238,19 @@ impl Forwarder {
         Ok(response)
     }
 
+    /// What another instance answers when it is asked for something, if it does.
+    pub(super) async fn fetch(&self, peer: &Peer, target: Uri, caller: &Caller) -> Option<Bytes> {
+        let mut head = Request::new(()).into_parts().0;
+        head.uri = target;
+        let fetched = async {
+            let sent = self.send(peer, &head, caller, Body::empty()).await;
+            let response = sent.ok().filter(|sent| sent.status().is_success())?;
+            let whole = Limited::new(response.into_body(), MAX_FETCHED).collect();
+            Some(whole.await.ok()?.to_bytes())
+        };
+        tokio::time::timeout(FETCH_TIMEOUT, fetched).await.ok()?
+    }
+
     /// The request as another instance gets it; nothing if there is no way to say it yet.
     fn onward(&self, peer: &Peer, head: &Parts, caller: &Caller, body: Body) -> Option<Request> {
         let secret = self.simulations.internal_secret()?;
@@ -272,12 +290,12 @@ impl Forwarder {
 
 impl Failure {
     /// Whether a request of this method may have changed something before it failed.
-    fn may_be_done(self, method: &Method) -> bool {
+    pub(super) fn may_be_done(self, method: &Method) -> bool {
         self != Self::NotThere && !method.is_safe()
     }
 
     /// Whether the same request may be sent again.
-    fn may_be_repeated(self, head: &Parts) -> bool {
+    pub(super) fn may_be_repeated(self, head: &Parts) -> bool {
         let has_key = head.method == Method::POST && head.headers.contains_key(IDEMPOTENCY_KEY);
         match self {
             Self::NotThere => true,

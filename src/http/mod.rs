@@ -49,24 +49,23 @@ pub async fn serve(
             .expect("the document has nothing that cannot be written")
             .into(),
     });
-    let routes = router::router(routes, state);
-    let edge = |side, forwarder| {
-        let junction = Junction {
-            routes: routes.clone(),
-            forwarder,
-        };
+    let routes = router::router(routes, state.clone());
+    let edge = |side, routes, forwarder| {
+        let junction = Junction { routes, forwarder };
         Edge::new(side, junction, simulations.clone(), &config)
     };
     let places = config.max_connections as usize;
     let public = server::serve(
         listener,
-        edge(Side::Public, forwarder),
+        edge(Side::Public, routes.clone(), forwarder),
         places,
         shutdown.clone(),
     );
     let internal = async {
         if let Some(internal) = internal {
-            server::serve(internal, edge(Side::Internal, None), places, shutdown).await;
+            // Whoever is asked by another instance asks nobody else.
+            let edge = edge(Side::Internal, router::internal(routes, state), None);
+            server::serve(internal, edge, places, shutdown).await;
         }
     };
     tokio::join!(public, internal);

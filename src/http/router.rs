@@ -1,6 +1,6 @@
 //! The route table.
 
-use axum::Router;
+use axum::{Router, routing::get};
 use scalar_api_reference::axum as scalar;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -9,7 +9,7 @@ use super::{
     openapi::Document,
     problem::Problem,
     problem_code::ProblemCode,
-    routes::{bodies, forces, joints, service, simulations, stepping},
+    routes::{bodies, forces, joints, listing, service, simulations, stepping},
     state::AppState,
 };
 
@@ -22,7 +22,7 @@ pub(super) fn documented() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .routes(routes!(service::explain_problem))
         .routes(routes!(
             simulations::create_simulation,
-            simulations::list_simulations
+            listing::list_simulations
         ))
         .routes(routes!(
             simulations::show_simulation,
@@ -60,6 +60,12 @@ pub(super) fn router(routes: Router<AppState>, state: AppState) -> Router {
         })
         .with_state(state)
         .merge(documentation())
+}
+
+/// The routes for other instances: those of clients, and what instances alone ask of each other.
+pub(super) fn internal(routes: Router, state: AppState) -> Router {
+    let list = Router::new().route(listing::INTERNAL_PATH, get(listing::list_here));
+    routes.merge(list.with_state(state))
 }
 
 /// A page that shows the document, complete without a network.

@@ -4,8 +4,11 @@ use std::{ops::Deref, sync::Arc};
 
 use bytes::Bytes;
 
-use super::forward::Forwarder;
-use crate::{config::Config, simulations::Simulations};
+use super::{caller::Caller, forward::Forwarder};
+use crate::{
+    config::Config,
+    simulations::{Peer, SimulationError, Simulations},
+};
 
 /// The state of the HTTP layer. Cheap to clone: handlers do so for every request, on all cores.
 #[derive(Clone)]
@@ -24,6 +27,27 @@ pub(crate) struct Parts {
 impl AppState {
     pub(super) fn new(parts: Parts) -> Self {
         Self(Arc::new(parts))
+    }
+
+    /// Which other instance may create what is refused here, and the way to it.
+    pub(super) async fn other_place(
+        &self,
+        refused: &SimulationError,
+        caller: &Caller,
+    ) -> Option<(&Forwarder, Arc<Peer>)> {
+        let forwarder = self.forwarder.as_ref().filter(|_| caller.may_forward)?;
+        if let SimulationError::OwnedElsewhere { peer, .. } = refused {
+            return Some((forwarder, Arc::clone(peer)));
+        }
+        let has_no_room = matches!(
+            refused,
+            SimulationError::QuotaExceeded { .. } | SimulationError::Draining
+        );
+        if !has_no_room {
+            return None;
+        }
+        let peer = self.simulations.roomiest_peer().await?;
+        Some((forwarder, peer))
     }
 
     /// How large the body of a request may be.

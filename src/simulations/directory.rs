@@ -166,31 +166,30 @@ impl Simulations {
         Ok(())
     }
 
-    /// Up to `limit` simulations behind `after` in the order of their creation, and the position
-    /// of the last if there are more.
+    /// Up to `limit` simulations of `tenant` behind `after` in the order of their creation, with
+    /// their positions, and whether there are more.
     pub fn list(
         &self,
+        tenant: Option<&Tenant>,
         after: Option<&ListKey>,
         limit: usize,
         matches: impl Fn(&Labels) -> bool,
-    ) -> (Vec<SimulationHandle>, Option<ListKey>) {
+    ) -> (Vec<(ListKey, SimulationHandle)>, bool) {
         use std::ops::Bound::{Excluded, Unbounded};
         let entries = self.inner.entries.read().expect("no holder panics");
         let from = after.map_or(Unbounded, |key| Excluded(key.clone()));
         let mut found = Vec::new();
-        let mut last = None;
         for key in entries.by_age.range((from, Unbounded)) {
             let simulation = &entries.by_id[&key.1];
-            if !matches(&simulation.labels()) {
+            if simulation.shared.claim.tenant.as_ref() != tenant || !matches(&simulation.labels()) {
                 continue;
             }
             if found.len() == limit {
-                return (found, last);
+                return (found, true);
             }
-            found.push(simulation.clone());
-            last = Some(key.clone());
+            found.push((key.clone(), simulation.clone()));
         }
-        (found, None)
+        (found, false)
     }
 
     /// All simulations that are here.

@@ -3,6 +3,7 @@
 pub(super) mod bodies;
 pub(super) mod forces;
 pub(super) mod joints;
+pub(super) mod listing;
 pub(super) mod service;
 pub(super) mod simulations;
 pub(super) mod stepping;

@@ -8,7 +8,11 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::{problem::Problem, problem_code::ProblemCode, state::AppState};
+use crate::{
+    config::StorageBackend,
+    http::{problem::Problem, problem_code::ProblemCode, state::AppState},
+    simulations::RegistryHealth,
+};
 
 /// Whether the process lives.
 #[derive(Serialize, ToSchema)]
@@ -21,7 +25,7 @@ pub(crate) struct Health<'a> {
     version: &'static str,
     /// The name of this instance.
     instance: &'a str,
-    /// Where simulations are registered.
+    /// Where simulations are registered: `memory` or `redis`.
     storage: &'static str,
     /// How many simulations are here.
     simulations: usize,
@@ -45,6 +49,14 @@ pub(crate) struct Readiness {
 pub(crate) struct Components {
     /// `ok`.
     physics: &'static str,
+    /// `ok`, `degraded` or `down`, as last heard; only with Redis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    redis: Option<&'static str>,
+    /// What is wrong with Redis while it is `degraded`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    degraded: Option<String>,
 }
 
 /// Whether the process lives. Asks nobody else.
@@ -61,36 +73,59 @@ pub(crate) async fn show_health(State(state): State<AppState>) -> Response {
         service: env!("CARGO_PKG_NAME"),
         version: env!("CARGO_PKG_VERSION"),
         instance: services.instance_id.as_str(),
-        storage: "memory",
+        storage: match state.config.storage_backend {
+            StorageBackend::Memory => "memory",
+            StorageBackend::Redis => "redis",
+        },
         simulations: state.simulations.count(),
         uptime_seconds: services.clock.uptime().as_secs(),
     };
     axum::Json(health).into_response()
 }
 
-/// Whether the instance takes work.
+/// Whether the instance takes work. Asks nobody else: Redis is as it was last heard.
 #[utoipa::path(
     get,
     path = "/ready",
     tag = "service",
     responses(
-        (status = 200, description = "It does", body = Readiness, example = json!({"ready": true, "draining": false, "components": {"physics": "ok"}})),
+        (status = 200, description = "It does", body = Readiness, example = json!({"ready": true, "draining": false, "components": {"physics": "ok", "redis": "ok"}})),
         (status = 503, description = "It does not", body = Readiness, example = json!({"ready": false, "draining": true, "components": {"physics": "ok"}})),
     ),
 )]
 pub(crate) async fn show_readiness(State(state): State<AppState>) -> Response {
     let draining = state.simulations.is_draining();
+    let health = state.simulations.registry_health();
+    let lacks_redis =
+        state.config.ready_requires_redis && matches!(health, Some(RegistryHealth::Down));
+    let ready = !draining && !lacks_redis;
     let readiness = Readiness {
-        ready: !draining,
+        ready,
         draining,
-        components: Components { physics: "ok" },
+        components: Components::new(health),
     };
-    let status = if draining {
-        StatusCode::SERVICE_UNAVAILABLE
-    } else {
+    let status = if ready {
         StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
     };
     (status, axum::Json(readiness)).into_response()
+}
+
+impl Components {
+    fn new(registry: Option<RegistryHealth>) -> Self {
+        let (redis, degraded) = match registry {
+            None => (None, None),
+            Some(RegistryHealth::Ok) => (Some("ok"), None),
+            Some(RegistryHealth::Degraded(reason)) => (Some("degraded"), Some(reason)),
+            Some(RegistryHealth::Down) => (Some("down"), None),
+        };
+        Self {
+            physics: "ok",
+            redis,
+            degraded,
+        }
+    }
 }
 
 /// This document.

@@ -3,7 +3,8 @@
 use std::{fmt, time::Duration};
 
 use axum::{
-    extract::{RawQuery, State},
+    body::Body,
+    extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -15,7 +16,9 @@ use utoipa::ToSchema;
 use crate::{
     config::Config,
     http::{
-        extract::{Json, Keyed, Simulation},
+        caller::Caller,
+        extract::{Json, Original, Simulation, parse_where_it_fits},
+        forward::given_up,
         json::{Object, objects},
         observed::Observed,
         problem::{Problem, ProblemBody},
@@ -23,10 +26,10 @@ use crate::{
     },
     id::{ID_RULE, SimulationId},
     physics::{
-        BodySpec, Command, Dimensions, Fault, Faults, Integrator, JointSpec, StateView, Vec3,
-        WorldConfig, WorldPatch, present, present_word, word,
+        BodySpec, Command, Dimensions, Faults, Integrator, JointSpec, StateView, Vec3, WorldConfig,
+        WorldPatch, present, present_word, word,
     },
-    simulations::{Labels, ListKey, NewSimulation, SimulationHandle, SimulationRecord},
+    simulations::{Labels, NewSimulation, SimulationError, SimulationRecord},
 };
 
 /// How many labels a simulation may have.
@@ -35,8 +38,6 @@ const MAX_LABELS: usize = 64;
 const MAX_LABEL_NAME: usize = 64;
 /// The longest value of a label, in bytes.
 const MAX_LABEL_VALUE: usize = 256;
-/// How many simulations one page of the list may hold.
-const MAX_PAGE: usize = 1000;
 
 /// A simulation to create; `{}` is enough.
 #[derive(Deserialize, ToSchema)]
@@ -119,15 +120,6 @@ pub(crate) struct PatchRequest {
     labels: Unique<Option<String>>,
 }
 
-/// A page of simulations.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct ListResponse {
-    /// In the order of their creation.
-    simulations: Vec<SimulationRecord>,
-    /// Asks for the next page; `null` on the last.
-    next_cursor: Option<String>,
-}
-
 /// Until when a simulation lives without being used.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KeepaliveResponse {
@@ -161,50 +153,42 @@ pub(crate) struct KeepaliveResponse {
 )]
 pub(crate) async fn create_simulation(
     State(state): State<AppState>,
-    Keyed {
-        body: Object(body),
-        key,
-    }: Keyed<Object<CreateRequest>>,
-) -> Result<Observed, Problem> {
-    let new = body.into_new_simulation(&state.config)?;
-    let (id, reply) = state.simulations.create(new, key).await?;
-    let location = format!("/simulations/{id}");
-    Ok(Observed::created(reply, Some(location)))
-}
-
-/// All simulations, page by page, in the order of their creation. Being listed is no access.
-#[utoipa::path(
-    get,
-    path = "/simulations",
-    tag = "simulations",
-    params(
-        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many; 100 unless given"),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
-        ("label" = Option<String>, Query, description = "Only those with this label, `name=value`; may be repeated"),
-    ),
-    responses(
-        (status = 200, description = "A page", body = ListResponse, example = json!({"simulations": [{"sim_id": "demo", "config": {"gravity": [0.0, -9.81, 0.0], "dimensions": 3, "dt": 0.016, "integrator": "verlet"}, "owner": "e286de6c", "durability": "memory", "registered": true, "status": "active", "step": 100, "time": 1.6, "bodies": 2, "joints": 0, "labels": {"course": "mechanics"}, "ttl_seconds": 3600, "created_at": "2026-01-01T12:00:00Z", "expires_at": "2026-01-01T13:00:00Z"}], "next_cursor": null})),
-        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
-    ),
-)]
-pub(crate) async fn list_simulations(
-    State(state): State<AppState>,
-    RawQuery(query): RawQuery,
-) -> Result<axum::Json<ListResponse>, Problem> {
-    let ListQuery {
-        limit,
-        after,
-        labels,
-    } = ListQuery::parse(query.as_deref().unwrap_or_default())?;
-    let has_all = |owned: &Labels| {
-        let mut wanted = labels.iter();
-        wanted.all(|(name, value)| owned.get(name) == Some(value))
-    };
-    let (found, last) = state.simulations.list(after.as_ref(), limit, has_all);
-    Ok(axum::Json(ListResponse {
-        simulations: found.iter().map(SimulationHandle::record).collect(),
-        next_cursor: last.map(|(created, id)| format!("{created}.{id}")),
-    }))
+    caller: Caller,
+    original: Original<Object<CreateRequest>>,
+) -> Result<Response, Problem> {
+    state.simulations.check_writable()?;
+    let Original { keyed, head, bytes } = original;
+    let (key, mut body) = (keyed.key, keyed.body);
+    let mut may_be_done = false;
+    for is_last in [false, true] {
+        let new = body.0.into_new_simulation(&caller, &state.config)?;
+        let refused = match state.simulations.create(new, key.clone()).await {
+            Ok((id, reply)) => {
+                let location = format!("/simulations/{id}");
+                return Ok(Observed::created(reply, Some(location)).into_response());
+            }
+            Err(refused) => refused,
+        };
+        let Some((forwarder, peer)) = state.other_place(&refused, &caller).await else {
+            return Err(refused.into());
+        };
+        let again = Body::from(bytes.clone());
+        let failure = match forwarder.send(&peer, &head, &caller, again).await {
+            Ok(response) => return Ok(response),
+            Err(failure) => failure,
+        };
+        may_be_done |= failure.may_be_done(&head.method);
+        if let SimulationError::OwnedElsewhere { id, .. } = &refused {
+            state.simulations.forget(id, &peer);
+        } else if !may_be_done && is_last {
+            return Err(refused.into());
+        }
+        if is_last || !failure.may_be_repeated(&head) {
+            break;
+        }
+        body = parse_where_it_fits(bytes.clone(), &state).await?;
+    }
+    Err(given_up(may_be_done))
 }
 
 /// What is registered of a simulation, and where it stands.
@@ -312,7 +296,11 @@ pub(crate) async fn keep_alive(Simulation(simulation): Simulation) -> Response {
 }
 
 impl CreateRequest {
-    fn into_new_simulation(self, config: &Config) -> Result<NewSimulation, Problem> {
+    fn into_new_simulation(
+        self,
+        caller: &Caller,
+        config: &Config,
+    ) -> Result<NewSimulation, Problem> {
         let mut faults = Faults::default();
         let id = self.id.as_deref().map(SimulationId::parse);
         if matches!(id, Some(Err(_))) {
@@ -326,7 +314,7 @@ impl CreateRequest {
         let labels = merge_labels(&Labels::new(), set.collect(), &mut faults);
         let new = NewSimulation {
             id: id.and_then(Result::ok),
-            tenant: None,
+            tenant: caller.tenant.clone(),
             config: WorldConfig {
                 gravity: self.gravity,
                 dimensions: self.dimensions,
@@ -350,57 +338,6 @@ fn default_gravity() -> Vec3 {
 
 fn default_dt() -> f64 {
     WorldConfig::default().dt
-}
-
-/// What the list is asked for.
-struct ListQuery {
-    limit: usize,
-    after: Option<ListKey>,
-    labels: Vec<(String, String)>,
-}
-
-impl ListQuery {
-    fn parse(query: &str) -> Result<Self, Problem> {
-        let mut parsed = Self {
-            limit: 100,
-            after: None,
-            labels: Vec::new(),
-        };
-        let mut faults = Faults::default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            match name.as_ref() {
-                "limit" => match value.parse() {
-                    Ok(limit) if (1..=MAX_PAGE).contains(&limit) => parsed.limit = limit,
-                    _ => faults.add("limit", format_args!("must be between 1 and {MAX_PAGE}")),
-                },
-                "cursor" => match parse_cursor(&value) {
-                    Some(key) => parsed.after = Some(key),
-                    None => faults.add("cursor", "must be the next_cursor of another page"),
-                },
-                "label" => match value.split_once('=') {
-                    Some((name, value)) => {
-                        parsed
-                            .labels
-                            .push((name.nfc().collect(), value.nfc().collect()));
-                    }
-                    None => faults.add("label", "must be name=value"),
-                },
-                _ => {
-                    return Err(Problem::unknown_field(Fault {
-                        pointer: String::new(),
-                        detail: "the list takes limit, cursor and label".to_owned(),
-                    }));
-                }
-            }
-        }
-        faults.into_result()?;
-        Ok(parsed)
-    }
-}
-
-fn parse_cursor(text: &str) -> Option<ListKey> {
-    let (created, id) = text.split_once('.')?;
-    Some((created.parse().ok()?, SimulationId::parse(id).ok()?))
 }
 
 fn check_ttl(seconds: Option<u64>, config: &Config, faults: &mut Faults) -> Option<Duration> {

@@ -157,7 +157,8 @@ impl Fleet {
         {
             return Err(RegistryError::Unavailable.into());
         }
-        if !self.covers(simulation) {
+        // One that has ended in the meantime is not to be registered again.
+        if !self.covers(simulation) && !simulation.shared.claim.has_ended() {
             self.reassert(simulations, &[simulation]).await?;
         }
         if simulation.shared.claim.has_ended() {
