@@ -79,9 +79,11 @@ impl Registry for MemoryRegistry {
         };
         *peer = me.clone();
         *until = now + lease;
-        let living = known.leases.values().filter(|(_, until)| *until > now);
-        let owners = living.map(|(peer, _)| peer.owner.clone());
-        Ok(Renewal::Held(owners.collect()))
+        Ok(Renewal::Held(known.living(now)))
+    }
+
+    async fn living(&self) -> Result<Vec<Owner>, RegistryError> {
+        Ok(self.known().living(self.clock.now()))
     }
 
     async fn take_lease(&self, me: &Peer, lease: Duration) -> Result<(), RegistryError> {
@@ -246,6 +248,11 @@ impl Registry for MemoryRegistry {
 }
 
 impl Known {
+    fn living(&self, now: Moment) -> Vec<Owner> {
+        let living = self.leases.values().filter(|(_, until)| *until > now);
+        living.map(|(peer, _)| peer.owner.clone()).collect()
+    }
+
     fn own(&mut self, me: &Owner, registration: &Registration, now: Moment) -> FencingToken {
         let fence = now.as_micros().max(self.latest_fence + 1);
         self.latest_fence = fence;

@@ -30,6 +30,9 @@ pub trait Registry: Send + Sync + 'static {
     /// Takes the lease of an instance under a new nonce, whoever held it.
     async fn take_lease(&self, me: &Peer, lease: Duration) -> Result<(), RegistryError>;
 
+    /// Who holds a lease now.
+    async fn living(&self) -> Result<Vec<Owner>, RegistryError>;
+
     /// Gives the lease up, so that the others need not wait for its end.
     async fn resign(&self, me: &Owner) -> Result<(), RegistryError>;
 

@@ -48,7 +48,8 @@ macro_rules! scripts {
 }
 
 scripts!(
-    claim, expired, expiries, find, lease, reassert, release, resign, roster, silence, sweep, touch
+    claim, expired, expiries, find, lease, living, reassert, release, resign, roster, silence,
+    sweep, touch
 );
 
 impl RedisRegistry {
@@ -126,12 +127,17 @@ impl Registry for RedisRegistry {
             .store
             .invoke_unguarded(&self.scripts.roster, &call)
             .await?;
-        let owners = living.iter().filter_map(|owner| Owner::parse(owner));
-        Ok(Renewal::Held(owners.collect()))
+        Ok(Renewal::Held(owners(&living)))
     }
 
     async fn take_lease(&self, me: &Peer, lease: Duration) -> Result<(), RegistryError> {
         self.lease(me, lease, "take").await.map(drop)
+    }
+
+    async fn living(&self) -> Result<Vec<Owner>, RegistryError> {
+        let call = call([ROSTER.to_owned()], []);
+        let living: Vec<String> = self.store.invoke(&self.scripts.living, &call).await?;
+        Ok(owners(&living))
     }
 
     async fn resign(&self, me: &Owner) -> Result<(), RegistryError> {
@@ -405,6 +411,10 @@ fn lease_key(instance: &InstanceId) -> String {
 /// A simulation in `sims:expiry`. Whoever may not know of it asks for another name.
 fn member(id: &SimulationId, tenant: Option<&Tenant>) -> String {
     tenant.map_or_else(|| id.to_string(), |tenant| format!("{tenant}/{id}"))
+}
+
+fn owners(texts: &[String]) -> Vec<Owner> {
+    texts.iter().filter_map(|text| Owner::parse(text)).collect()
 }
 
 fn millis(duration: Duration) -> String {

@@ -92,12 +92,17 @@ impl Peers {
             .map(|peer| self.remember(peer)))
     }
 
-    /// Every other living instance, as far as it can be found.
+    /// Every other living instance, as far as it can be found: those that are remembered, where
+    /// the registry cannot be asked.
     pub(super) async fn all(&self) -> Vec<Arc<Peer>> {
-        let mut owners: Vec<_> = {
-            let known = self.known.read().expect("no holder panics");
-            known.values().map(|entry| entry.owner.clone()).collect()
+        let mut owners = match self.registry.living().await {
+            Ok(living) => living,
+            Err(_) => {
+                let known = self.known.read().expect("no holder panics");
+                known.values().map(|entry| entry.owner.clone()).collect()
+            }
         };
+        owners.retain(|owner| owner.instance != self.me);
         owners.sort_by(|a, b| a.instance.cmp(&b.instance));
         let mut peers = Vec::with_capacity(owners.len());
         for owner in owners {
