@@ -7,7 +7,7 @@ use clap::Parser;
 /// Measures the service against raw Rapier and a bare axum route.
 #[derive(Debug, Parser)]
 pub(crate) struct Options {
-    /// Runs only the measurements whose name contains this: step, piles, latency, state, memory, context.
+    /// Runs only the measurements whose name contains this: step, piles, latency, state, memory, registry, forward, context.
     pub(crate) filter: Option<String>,
 
     /// Length of one round, both sides together.

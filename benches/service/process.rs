@@ -2,8 +2,8 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    io::{self, BufRead, BufReader, Write},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -22,19 +22,84 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
 }
 
+/// A Redis in its own process, which keeps nothing.
+pub(crate) struct Redis {
+    child: Child,
+    port: u16,
+}
+
+impl Redis {
+    pub(crate) fn start() -> Outcome<Self> {
+        let port = free_port()?;
+        let child = Command::new("redis-server")
+            .args(["--port", &port.to_string(), "--save", ""])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| format!("{error}: apt-get install redis-server"))?;
+        let redis = Self { child, port };
+        let start = Instant::now();
+        while redis.ask("PING\r\n").is_err() {
+            if start.elapsed() > START_LIMIT {
+                return Err("redis-server does not answer".into());
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(redis)
+    }
+
+    /// How many connections there are, without the one that asks.
+    pub(crate) fn connections(&self) -> Outcome<u32> {
+        let info = self.ask("INFO clients\r\n")?;
+        let line = info
+            .lines()
+            .find_map(|line| line.strip_prefix("connected_clients:"));
+        Ok(line.ok_or("no connected_clients")?.trim().parse::<u32>()? - 1)
+    }
+
+    fn ask(&self, command: &str) -> Outcome<String> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+        stream.write_all(command.as_bytes())?;
+        stream.write_all(b"QUIT\r\n")?;
+        Ok(io::read_to_string(stream)?)
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        // Both fail only for a process that is gone already.
+        let _gone = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
+
 impl Server {
     /// The optimised service with its default settings, on a free port, without Redis.
     pub(crate) fn service() -> Outcome<Self> {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-            .local_addr()?
-            .port();
+        Self::start(&[("STORAGE_BACKEND", "memory".to_owned())])
+    }
+
+    /// The same as one instance of several.
+    pub(crate) fn in_fleet(redis: &Redis, instance: &str) -> Outcome<Self> {
+        Self::start(&[
+            ("STORAGE_BACKEND", "redis".to_owned()),
+            ("REDIS_URL", format!("redis://127.0.0.1:{}", redis.port)),
+            ("DEFAULT_DURABILITY", "registry".to_owned()),
+            ("INSTANCE_ID", instance.to_owned()),
+            ("INTERNAL_PORT", "0".to_owned()),
+        ])
+    }
+
+    fn start(settings: &[(&str, String)]) -> Outcome<Self> {
+        let port = free_port()?;
         let child = Command::new(env!("CARGO_BIN_EXE_rapier-physics-service"))
             .env("HOST", "127.0.0.1")
             .env("PORT", port.to_string())
             .env("METRICS_PORT", "0")
-            .env("STORAGE_BACKEND", "memory")
             .env_remove("REDIS_URL")
             .env_remove("UPSTASH_REDIS_URL")
+            .envs(settings.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -106,6 +171,11 @@ impl Drop for Server {
         let _gone = self.child.kill();
         let _status = self.child.wait();
     }
+}
+
+fn free_port() -> Outcome<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    Ok(listener.local_addr()?.port())
 }
 
 /// CPU seconds this program used so far: the generator's share.

@@ -3,6 +3,7 @@
 use crate::{Outcome, options::Options, report::Figure, statistics::Spread};
 
 mod context;
+mod fleet;
 mod latency;
 mod memory;
 mod piles;
@@ -13,12 +14,14 @@ mod step;
 pub(crate) type Measurement = fn(&Options) -> Outcome<Vec<Figure>>;
 
 /// Every measurement by the name it is selected with, in the order of the report.
-pub(crate) const ALL: [(&str, Measurement); 6] = [
+pub(crate) const ALL: [(&str, Measurement); 8] = [
     ("step", step::measure),
     ("piles", piles::measure),
     ("latency", latency::measure),
     ("state", state::measure),
     ("memory", memory::measure),
+    ("registry", fleet::measure_registry),
+    ("forward", fleet::measure_forward),
     ("context", context::measure),
 ];
 

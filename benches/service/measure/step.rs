@@ -15,8 +15,8 @@ use crate::{
     wire,
 };
 
-const CONNECTIONS: usize = 64;
-const STEP: &str = r#"{"steps":1}"#;
+pub(super) const CONNECTIONS: usize = 64;
+pub(super) const STEP: &str = r#"{"steps":1}"#;
 const WARM_UP: Duration = Duration::from_millis(500);
 const METHOD: &str = "step{1} on 64 plane-and-ball simulations, one keep-alive connection each, closed loop; \
     requests/s of the service over those of a bare axum route (own process, same allocator and worker threads) that \
@@ -88,7 +88,7 @@ fn compare(options: &Options, name: &'static str, scene: &Scene) -> Outcome<Figu
 }
 
 /// One server under load, with the sums of all its slices.
-struct Side<'a> {
+pub(super) struct Side<'a> {
     server: &'a Server,
     load: Load,
     requests: f64,
@@ -99,7 +99,11 @@ struct Side<'a> {
 }
 
 impl<'a> Side<'a> {
-    fn connect(server: &'a Server, paths: &[String], options: &Options) -> Outcome<Self> {
+    pub(super) fn connect(
+        server: &'a Server,
+        paths: &[String],
+        options: &Options,
+    ) -> Outcome<Self> {
         let scripts = paths
             .iter()
             .map(|path| vec![wire::request("POST", path, STEP)])
@@ -118,7 +122,7 @@ impl<'a> Side<'a> {
         })
     }
 
-    fn run(&mut self, slice: Duration) -> Outcome<f64> {
+    pub(super) fn run(&mut self, slice: Duration) -> Outcome<f64> {
         let before = (self.server.cpu_seconds()?, own_cpu_seconds()?);
         let run = self.load.run(Until::Elapsed(slice))?;
         self.cpu_seconds += self.server.cpu_seconds()? - before.0;
@@ -129,7 +133,7 @@ impl<'a> Side<'a> {
         Ok(run.replies_per_second())
     }
 
-    fn cpu_per_request(&self) -> f64 {
+    pub(super) fn cpu_per_request(&self) -> f64 {
         self.cpu_seconds * 1e6 / self.requests
     }
 
