@@ -21,7 +21,7 @@ use tower_http::{
 use super::{
     caller::Caller,
     extract::{Named, bad_name, bad_path},
-    forward::{Elsewhere, Junction},
+    forward::{Elsewhere, Junction, destroys},
     hop::{self, X_REQUEST_ID},
     observed::{IDEMPOTENCY_REPLAYED, SIM_INSTANCE, SIM_SEQ, SIM_STEP},
     problem::{Circumstances, Problem},
@@ -102,11 +102,11 @@ impl Edge {
 
     /// Answers one request. Nothing that goes wrong below gets past here.
     pub(super) async fn serve(self: Arc<Self>, request: Request, address: IpAddr) -> Response {
-        let uri = request.uri().clone();
-        let request_id = request_id(request.headers());
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let request_id = self.request_id(request.headers());
 
         let caller = match self.side {
-            Side::Public => Ok(self.client(&request, address, &request_id)),
+            Side::Public => Ok(client(&request, address, &request_id)),
             Side::Internal => self.peer(&request, address, &request_id),
         };
         let (found, mut response) = match caller {
@@ -117,6 +117,8 @@ impl Edge {
         let moved = response.extensions_mut().remove::<Named>();
         let mut found = moved.and_then(|Named(named)| named.ok()).or(found);
         if let Some(simulation) = &found
+            // What has just been destroyed is nobody's any longer.
+            && !(response.status().is_success() && destroys(&method, uri.path(), simulation.id()))
             && let Err(error) = self.simulations.confirm(simulation).await
         {
             response = Problem::from(error).into_response();
@@ -146,17 +148,6 @@ impl Edge {
             .or_insert_with(|| self.instance.clone());
         headers.insert(X_REQUEST_ID, request_id);
         response
-    }
-
-    /// Who a request of a client comes from.
-    fn client(&self, request: &Request, address: IpAddr, request_id: &HeaderValue) -> Caller {
-        let wish = request.headers().get(SIM_FORWARD);
-        Caller {
-            tenant: None,
-            address,
-            request_id: request_id.clone(),
-            may_forward: wish.is_none_or(|wish| wish != "never"),
-        }
     }
 
     /// Who a request comes from that another instance passes on; what it says otherwise is of no
@@ -226,6 +217,15 @@ impl Edge {
         (here, response)
     }
 
+    /// What a request is called in logs and problems.
+    fn request_id(&self, headers: &HeaderMap) -> HeaderValue {
+        let forwarder = self.junction.forwarder.as_ref();
+        let fly = forwarder.and_then(|forwarder| forwarder.fly.as_ref());
+        given_request_id(headers)
+            .or_else(|| fly.and_then(|fly| fly.first_request_id(headers)))
+            .unwrap_or_else(random_request_id)
+    }
+
     async fn answer(&self, request: Request) -> Response {
         let headers = request.headers();
         let wants_layers = headers.contains_key(header::ACCEPT_ENCODING)
@@ -270,6 +270,18 @@ impl Found {
             Self::Here(simulation) => Some(simulation),
             Self::Nothing | Self::Elsewhere(..) | Self::Refused(_) => None,
         }
+    }
+}
+
+/// Who a request of a client comes from. What it says of other instances is not listened to.
+fn client(request: &Request, address: IpAddr, request_id: &HeaderValue) -> Caller {
+    let wish = request.headers().get(SIM_FORWARD);
+    Caller {
+        // Nobody is told from anybody else yet.
+        tenant: None,
+        address,
+        request_id: request_id.clone(),
+        may_forward: wish.is_none_or(|wish| wish != "never"),
     }
 }
 
@@ -353,14 +365,16 @@ fn accepts_json(headers: &HeaderMap) -> bool {
     accept.negotiate(&[JSON]).is_some()
 }
 
-fn request_id(headers: &HeaderMap) -> HeaderValue {
+/// The request's own name, if it has one that is fit for logs.
+fn given_request_id(headers: &HeaderMap) -> Option<HeaderValue> {
     let is_fit = |id: &&HeaderValue| {
         let bytes = id.as_bytes();
         (1..=MAX_REQUEST_ID_LENGTH).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
     };
-    if let Some(given) = headers.get(X_REQUEST_ID).filter(is_fit) {
-        return given.clone();
-    }
+    headers.get(X_REQUEST_ID).filter(is_fit).cloned()
+}
+
+fn random_request_id() -> HeaderValue {
     let mut buffer = uuid::Uuid::encode_buffer();
     let id = uuid::Uuid::new_v4()
         .as_hyphenated()

@@ -28,6 +28,7 @@ use tower::{Service, ServiceExt};
 use super::{
     caller::Caller,
     extract::{self, IDEMPOTENCY_KEY, Named},
+    fly::Fly,
     hop,
     problem::Problem,
     problem_code::ProblemCode,
@@ -77,6 +78,8 @@ const OF_ONE_CONNECTION: [HeaderName; 7] = [
 /// Sends requests to other instances.
 pub(super) struct Forwarder {
     client: Client<HttpConnector, Body>,
+    /// Sends requests again in our place, where it can.
+    pub(super) fly: Option<Fly>,
     simulations: Simulations,
     max_request_bytes: usize,
     patience: Duration,
@@ -120,6 +123,12 @@ impl Junction {
         if let Some(forwarder) = self.forwarder
             && let Some(elsewhere) = request.extensions_mut().remove::<Elsewhere>()
         {
+            let Elsewhere { peer, caller, .. } = &elsewhere;
+            let fly = forwarder.fly.as_ref();
+            let replay = fly.and_then(|fly| fly.replay(&request, peer, &caller.request_id));
+            if let Some(replay) = replay {
+                return replay;
+            }
             let followed = Box::pin(forwarder.follow(elsewhere, request, self.routes)).await;
             return followed.unwrap_or_else(Problem::into_response);
         }
@@ -153,6 +162,7 @@ impl Forwarder {
                 .pool_idle_timeout(IDLE_TIMEOUT)
                 .pool_timer(TokioTimer::new())
                 .build(connector),
+            fly: Fly::new(simulations.clone(), config),
             simulations,
             max_request_bytes: config.max_request_bytes as usize,
             patience: Duration::from_millis(config.request_timeout_ms) + GRACE,
@@ -174,7 +184,9 @@ impl Forwarder {
             let Some(body) = payload.take() else { break };
             let failure = match self.send(&peer, &head, &caller, body).await {
                 Ok(response) => {
-                    if destroys(&head, &id) && response.status().is_success() {
+                    if destroys(&head.method, head.uri.path(), &id)
+                        && response.status().is_success()
+                    {
                         self.simulations.forget(&id, &peer);
                     }
                     return Ok(response);
@@ -348,9 +360,8 @@ async fn answer_here(routes: Router, request: Request) -> Response {
 }
 
 /// Whether a request is to destroy the simulation.
-fn destroys(head: &Parts, id: &SimulationId) -> bool {
-    let path = head.uri.path();
-    head.method == Method::DELETE && path.strip_prefix("/simulations/") == Some(id.as_str())
+pub(super) fn destroys(method: &Method, path: &str, id: &SimulationId) -> bool {
+    *method == Method::DELETE && path.strip_prefix("/simulations/") == Some(id.as_str())
 }
 
 /// What a client is told in the end.

@@ -3,6 +3,7 @@
 mod caller;
 mod edge;
 mod extract;
+mod fly;
 mod forward;
 mod hop;
 mod json;

@@ -96,7 +96,15 @@ impl Simulations {
         if let Some(known) = self.here(&id, new.tenant.as_ref()).await? {
             return known.created_by(key.as_ref()).map(|reply| (id, reply));
         }
-        let place = self.take_place()?;
+        let place = match self.take_place() {
+            Ok(place) => place,
+            // A repeated request needs no place where its first one found one.
+            Err(full) if key.is_some() => {
+                let first = self.open(&id, new.tenant.as_ref()).await.err();
+                return Err(first.filter(SimulationError::is_elsewhere).unwrap_or(full));
+            }
+            Err(full) => return Err(full),
+        };
         let is_named_by_client = new.id.is_some() || key.is_some();
         let (tenant, ttl) = (new.tenant.clone(), new.ttl);
         let claimed = self

@@ -89,6 +89,11 @@ pub enum SimulationError {
 }
 
 impl SimulationError {
+    /// Whether another instance has the simulation.
+    pub fn is_elsewhere(&self) -> bool {
+        matches!(self, Self::OwnedElsewhere { .. })
+    }
+
     /// After which time the same request may succeed.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
