@@ -128,3 +128,84 @@ pub(super) fn from_hex(hex: &[u8]) -> Option<Vec<u8>> {
     });
     bytes.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use axum::body::Body;
+
+    use super::*;
+    use crate::{
+        id::{InstanceId, Nonce},
+        simulations::Owner,
+    };
+
+    const SECRET: &str = "secret";
+
+    fn signed() -> Request {
+        let owner = Owner {
+            instance: InstanceId::parse("b").unwrap(),
+            nonce: Nonce::parse("0123").unwrap(),
+        };
+        let peer = Peer {
+            owner,
+            url: "http://b".into(),
+            simulations: 0,
+            room: 0,
+        };
+        let caller = Caller {
+            tenant: Some(Tenant::parse("alice").unwrap()),
+            address: Ipv4Addr::LOCALHOST.into(),
+            request_id: HeaderValue::from_static("r"),
+            may_forward: true,
+        };
+        let mut request = axum::http::Request::post("/simulations/x/step?a=b")
+            .body(Body::empty())
+            .unwrap();
+        let line = (request.method().clone(), request.uri().clone());
+        let headers = request.headers_mut();
+        sign(headers, (&line.0, &line.1), &caller, &peer, SECRET);
+        request
+    }
+
+    #[test]
+    fn what_is_signed_is_taken() {
+        let hop = verify(&signed(), SECRET).unwrap();
+        assert_eq!(hop.tenant, Tenant::parse("alice").ok());
+        assert_eq!(hop.client, Some(Ipv4Addr::LOCALHOST.into()));
+        assert!(hop.expects("b", "0123"));
+        assert!(!hop.expects("b", "0124"));
+        assert!(!hop.expects("a", "0123"));
+    }
+
+    #[test]
+    fn what_was_changed_is_not() {
+        assert!(verify(&signed(), "another").is_none());
+        for name in SIGNED.into_iter().chain([X_SIM_SIGNATURE]) {
+            let mut request = signed();
+            let other = HeaderValue::from_static("7");
+            request.headers_mut().insert(name.clone(), other);
+            assert!(verify(&request, SECRET).is_none(), "{name} changed");
+            request.headers_mut().remove(&name);
+            assert!(verify(&request, SECRET).is_none(), "{name} removed");
+        }
+        let mut request = signed();
+        *request.method_mut() = Method::DELETE;
+        assert!(verify(&request, SECRET).is_none());
+        let mut request = signed();
+        *request.uri_mut() = Uri::from_static("/simulations/x/step?a=c");
+        assert!(verify(&request, SECRET).is_none());
+    }
+
+    #[test]
+    fn hex_that_is_none_is_refused() {
+        assert_eq!(
+            from_hex(to_hex(&[0, 15, 255]).as_bytes()),
+            Some(vec![0, 15, 255])
+        );
+        for bad in ["0", "0g", "+1", "é"] {
+            assert_eq!(from_hex(bad.as_bytes()), None, "{bad}");
+        }
+    }
+}

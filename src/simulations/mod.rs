@@ -37,7 +37,7 @@ pub use self::{
     reply::Reply,
     step_pool::StepPool,
 };
-pub use crate::registry::Peer;
+pub use crate::registry::{Owner, Peer};
 use crate::{clock::Clock, id::InstanceId, metrics::Metrics, physics::WorldLimits};
 
 /// What every simulation of this instance is made with.

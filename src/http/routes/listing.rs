@@ -226,3 +226,39 @@ impl ListQuery {
         Ok(parsed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(created: &[u64], more: bool) -> Page {
+        let entries = created.iter().map(|&created| Entry {
+            key: Cursor((created, SimulationId::parse("s").unwrap())),
+            record: to_raw_value(&created).unwrap(),
+        });
+        Page {
+            simulations: entries.collect(),
+            more,
+        }
+    }
+
+    fn listed(limit: usize, pages: [(&[u64], bool); 2]) -> (String, Option<String>) {
+        let [first, second] = pages.map(|(created, more)| page(created, more));
+        let mut merged = first;
+        merged.merge(second);
+        let answer = merged.cut(limit, Vec::new());
+        let records = serde_json::to_string(&answer.simulations).unwrap();
+        (records, answer.next_cursor)
+    }
+
+    #[test]
+    fn pages_are_merged_by_age_and_the_cursor_follows_the_last_one_shown() {
+        let all = listed(4, [(&[1, 4], false), (&[2, 3], false)]);
+        assert_eq!(all, ("[1,2,3,4]".to_owned(), None));
+        let some = listed(2, [(&[1, 4], false), (&[2], false)]);
+        assert_eq!(some, ("[1,2]".to_owned(), Some("2.s".to_owned())));
+        let full = listed(2, [(&[1, 2], true), (&[], false)]);
+        assert_eq!(full, ("[1,2]".to_owned(), Some("2.s".to_owned())));
+        assert_eq!(listed(2, [(&[], false), (&[], false)]).1, None);
+    }
+}
