@@ -110,7 +110,7 @@ impl Instance {
 
     /// Stops the child process where it is, as a long pause would; it keeps its sockets.
     pub(crate) fn stop(&self) {
-        self.signal("STOP");
+        self.process().stop();
     }
 
     /// Lets a stopped child process go on as if nothing had happened.

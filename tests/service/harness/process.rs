@@ -1,12 +1,15 @@
 //! Child processes: ended and reaped when dropped, their last words printed by failing tests.
 
 use std::{
+    fs,
     process::{Child, Command, ExitStatus, Stdio},
-    thread::JoinHandle,
-    time::Duration,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 use crate::harness::{eventually, log::Log};
+
+const STOP: Duration = Duration::from_secs(20);
 
 /// A program that runs until this is dropped.
 pub(super) struct Process {
@@ -63,6 +66,17 @@ impl Process {
         assert!(sent.success(), "signal {name} to {} {id}", self.name);
     }
 
+    /// Stops the process where it is. None of its threads goes on when this returns: the signal
+    /// alone stops them when one of them gets round to it.
+    pub(super) fn stop(&self) {
+        self.signal("STOP");
+        let told = Instant::now();
+        while !is_stopped(self.id()) {
+            assert!(told.elapsed() < STOP, "{} does not stop", self.name);
+            thread::yield_now();
+        }
+    }
+
     /// Ends the process at once, without a chance to tidy up, even while it is stopped.
     pub(super) fn kill(&mut self) -> ExitStatus {
         self.child.kill().expect("an own child can be killed");
@@ -83,11 +97,25 @@ impl Process {
     }
 }
 
+/// Whether all threads of a process are stopped, where the system tells.
+fn is_stopped(id: u32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{id}/task")) else {
+        return true;
+    };
+    threads.flatten().all(|thread| {
+        // One that has ended has no file any more.
+        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        // The name stands in parentheses before the state, and may have some of its own.
+        stat.rsplit_once(") ")
+            .is_none_or(|(_, rest)| rest.starts_with(['T', 't', 'Z']))
+    })
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         let _already_gone = self.child.kill();
         let _reaped = self.child.wait();
-        if std::thread::panicking() {
+        if thread::panicking() {
             print_tail(self.name, &self.log);
         }
     }

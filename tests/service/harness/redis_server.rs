@@ -232,7 +232,7 @@ impl RedisServer {
 
     /// Stops it where it is: connections stay open and nothing is answered.
     pub(crate) fn pause(&self) {
-        self.process.signal("STOP");
+        self.process.stop();
     }
 
     /// Lets it go on after a pause; it answers what it was asked meanwhile.
