@@ -7,6 +7,7 @@ mod bad_inputs;
 mod bodies;
 mod config;
 mod determinism;
+mod expiry;
 mod idempotency;
 mod joints;
 mod lifetime;

@@ -2,10 +2,6 @@
 
 mod client;
 mod eventually;
-#[expect(
-    dead_code,
-    reason = "waits for instances that keep a registry in Redis"
-)]
 mod fleet;
 mod instance;
 mod log;
@@ -22,10 +18,6 @@ mod worlds;
 
 pub(crate) use client::Client;
 pub(crate) use eventually::{eventually, eventually_true};
-#[expect(
-    unused_imports,
-    reason = "waits for instances that keep a registry in Redis"
-)]
 pub(crate) use fleet::Fleet;
 pub(crate) use instance::{Instance, refused_start};
 pub(crate) use proxy::Proxy;
