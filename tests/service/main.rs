@@ -13,6 +13,7 @@ mod joints;
 mod lifetime;
 mod openapi;
 mod overload;
+mod ownership;
 mod packaging;
 mod physics;
 mod predecessor;
