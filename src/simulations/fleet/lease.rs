@@ -75,6 +75,11 @@ impl Lease {
         self.is_registry_reachable.load(Ordering::Acquire)
     }
 
+    /// Whether nobody has tried to take it yet.
+    pub(super) fn is_untried(&self) -> bool {
+        self.answers_until.load(Ordering::Acquire) == 0
+    }
+
     /// Begins another life under a new name. Nothing that was confirmed before counts any more.
     pub(super) fn begin(&self, owner: Owner) {
         *self.owner.lock().expect("no holder panics") = owner;

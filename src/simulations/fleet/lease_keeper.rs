@@ -45,7 +45,7 @@ impl LeaseKeeper {
         let lease = &self.fleet.lease;
         // The lease counts from before the request, as nobody knows when it was heard.
         let sent = self.fleet.clock.now();
-        let was_reachable = lease.is_registry_reachable();
+        let (is_first, was_reachable) = (lease.is_untried(), lease.is_registry_reachable());
         let renewed = self.renew_or_take().await;
         lease.extend(sent, self.fleet.settings.lease_ttl * 3 / 4, renewed.is_ok());
         match renewed {
@@ -59,7 +59,7 @@ impl LeaseKeeper {
                 true
             }
             Err(error) => {
-                if was_reachable {
+                if is_first || was_reachable {
                     tracing::warn!(%error, "the registry cannot be reached, simulations go on without it");
                 }
                 false
