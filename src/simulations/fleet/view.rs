@@ -37,9 +37,12 @@ impl Simulations {
         fleet.is_some_and(|fleet| fleet.peers.is_living(&peer.owner))
     }
 
-    /// Forgets that `peer` has a simulation: it was not there, or could not be reached.
+    /// Forgets that `peer` has a simulation: it was not there, or could not be reached. While the
+    /// registry cannot be asked, what is remembered is all there is, and is kept.
     pub fn forget(&self, id: &SimulationId, peer: &Peer) {
-        if let Some(fleet) = &self.inner.fleet {
+        if let Some(fleet) = &self.inner.fleet
+            && fleet.lease.is_registry_reachable()
+        {
             fleet.locations.forget(id);
             fleet.peers.doubt(&peer.owner);
         }
