@@ -6,9 +6,10 @@ use std::{
 };
 
 use super::error::StoreError;
+use crate::metrics::{Distribution, Histogram};
 
 /// What was asked of Redis since the start, and how it went.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct StoreCounters {
     /// Round trips: commands, scripts, and batches of scripts.
     pub requests: u64,
@@ -18,19 +19,30 @@ pub struct StoreCounters {
     pub refused: u64,
     /// What was not even asked, because Redis was taken for unreachable; not among the requests.
     pub unavailable: u64,
-    /// How long all the requests took together, the way to a connection included.
-    pub duration: Duration,
+    /// How long the requests took, the way to a connection included.
+    pub durations: Distribution,
     /// Connections in the pool.
     pub pooled: u64,
 }
 
-#[derive(Default)]
 pub(super) struct Counters {
     requests: AtomicU64,
     failed: AtomicU64,
     refused: AtomicU64,
     unavailable: AtomicU64,
-    microseconds: AtomicU64,
+    durations: Histogram,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            requests: AtomicU64::default(),
+            failed: AtomicU64::default(),
+            refused: AtomicU64::default(),
+            unavailable: AtomicU64::default(),
+            durations: Histogram::of_times(),
+        }
+    }
 }
 
 impl Counters {
@@ -47,8 +59,7 @@ impl Counters {
             None => 0,
         };
         increment(&self.requests);
-        let microseconds = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        self.microseconds.fetch_add(microseconds, Ordering::Relaxed);
+        self.durations.observe_time(duration);
     }
 
     pub(super) fn read(&self, pooled: usize) -> StoreCounters {
@@ -58,7 +69,7 @@ impl Counters {
             failed: value(&self.failed),
             refused: value(&self.refused),
             unavailable: value(&self.unavailable),
-            duration: Duration::from_micros(value(&self.microseconds)),
+            durations: self.durations.read(),
             pooled: pooled as u64,
         }
     }

@@ -88,7 +88,7 @@ impl Core {
             self.look(&world);
         }
         let work = Work::new(world, command, limits, shared.id.clone());
-        match work.advance(IN_PLACE_AT_MOST) {
+        match work.advance(IN_PLACE_AT_MOST, &shared.services.metrics) {
             Progress::Done(done) => Attempt::Answered(Ok(self.commit(shared, *done))),
             Progress::Refused(world, refused) => {
                 self.world = Some(world);

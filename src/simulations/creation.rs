@@ -143,6 +143,7 @@ impl Simulations {
         // The place is given back when the simulation ends.
         std::mem::forget(place);
         spawn(task.run());
+        self.services().metrics.simulations_created.inc();
         tracing::info!(sim_id = %id, "Created simulation {id}");
         if let Some(fleet) = &inner.fleet {
             // Writes down the rest, and whatever could not be written yet.

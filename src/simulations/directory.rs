@@ -198,6 +198,12 @@ impl Simulations {
         entries.by_id.values().cloned().collect()
     }
 
+    /// Looks at all simulations that are here. None comes or goes meanwhile.
+    pub(super) fn each(&self, look: impl FnMut(&SimulationHandle)) {
+        let entries = self.inner.entries.read().expect("no holder panics");
+        entries.by_id.values().for_each(look);
+    }
+
     /// How many simulations are here.
     pub fn count(&self) -> usize {
         self.inner.places_taken.load(Ordering::Acquire)
@@ -264,6 +270,13 @@ impl Simulations {
 
     async fn settle(&self, simulation: &SimulationHandle, ending: Ending) {
         drop(Place(&self.inner.places_taken));
+        let ended = &self.services().metrics.simulations_ended;
+        match ending {
+            Ending::Destroyed => &ended.destroyed,
+            Ending::Expired => &ended.expired,
+            Ending::Lost => &ended.lost,
+        }
+        .inc();
         if let Some(fleet) = &self.inner.fleet {
             fleet.release(simulation, ending).await;
             return;

@@ -68,6 +68,7 @@ impl SimulationHandle {
                 command,
                 client,
                 ticket: Arc::clone(&ticket),
+                sent: self.shared.services.clock.now(),
             })),
             Left::Begun(progress) => {
                 ticket.begin();

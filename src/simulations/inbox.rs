@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::{Notify, oneshot};
 
 use super::{committed::Seen, task::Client, ticket::Ticket, work::Progress};
-use crate::physics::Command;
+use crate::{clock::Moment, physics::Command};
 
 /// How many clients may wait to be shown the state.
 const MAX_SPECTATORS: usize = 1024;
@@ -18,6 +18,7 @@ pub(super) struct CommandRequest {
     pub(super) command: Command,
     pub(super) client: Client,
     pub(super) ticket: Arc<Ticket>,
+    pub(super) sent: Moment,
 }
 
 /// What a task is told.

@@ -1,5 +1,6 @@
 //! Live simulations: one task for each, everyone else holds a handle.
 
+mod census;
 mod claim;
 mod committed;
 mod core;
@@ -27,6 +28,7 @@ use std::{
 };
 
 pub use self::{
+    census::Census,
     creation::NewSimulation,
     directory::{ListKey, Simulations},
     error::SimulationError,

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::handle::SimulationHandle;
+use super::{handle::SimulationHandle, shared::Shared};
 use crate::{
     id::{InstanceId, SimulationId},
     physics::WorldConfig,
@@ -63,25 +63,29 @@ pub enum Status {
     Frozen,
 }
 
+/// What the world of a simulation is doing.
+pub(super) fn status_of(shared: &Shared) -> Status {
+    if shared.is_stepping.load(Ordering::Relaxed) {
+        Status::Stepping
+    } else if shared.is_frozen.load(Ordering::Relaxed) {
+        Status::Frozen
+    } else {
+        Status::Active
+    }
+}
+
 impl SimulationRecord {
     pub(super) fn of(simulation: &SimulationHandle) -> Self {
         let shared = &simulation.shared;
         let services = &shared.services;
         let committed = *shared.committed();
-        let status = if shared.is_stepping.load(Ordering::Relaxed) {
-            Status::Stepping
-        } else if shared.is_frozen.load(Ordering::Relaxed) {
-            Status::Frozen
-        } else {
-            Status::Active
-        };
         Self {
             sim_id: shared.id.clone(),
             config: committed.config,
             owner: services.instance_id.clone(),
             durability: services.durability,
             registered: shared.claim.confirmed_in() > 0,
-            status,
+            status: status_of(shared),
             step: committed.step,
             time: committed.time,
             bodies: committed.bodies,

@@ -105,11 +105,14 @@ impl SimulationTask {
             command,
             client,
             ticket,
+            sent,
         } = request;
         // The client has gone, or has been told that this was not begun.
         if client.reply.is_closed() || !ticket.begin() {
             return;
         }
+        let metrics = &self.simulation.shared.services.metrics;
+        metrics.queue_delay.observe_time(self.now().since(sent));
         self.thaw_or_lose().await;
         let limits = self.simulation.shared.services.limits;
         let progress = {
@@ -163,7 +166,9 @@ impl SimulationTask {
         let pool = self.simulation.shared.services.pool.clone();
         shared.is_stepping.store(true, Ordering::Relaxed);
         let progress = loop {
-            let chunk = pool.run(move || work.advance(CHUNK)).await;
+            let services = Arc::clone(&shared.services);
+            let work_on = move || work.advance(CHUNK, &services.metrics);
+            let chunk = pool.run(work_on).await;
             self.touch();
             match chunk {
                 Ok(Progress::Unfinished(rest)) if !shared.inbox.is_closing() => work = rest,
@@ -249,6 +254,7 @@ impl SimulationTask {
                 self.core().history = Some(history);
                 let shared = &self.simulation.shared;
                 shared.is_frozen.store(true, Ordering::Relaxed);
+                shared.services.metrics.freezes.inc();
             }
             Err(EngineFault) => self.lose().await,
         }
@@ -265,7 +271,9 @@ impl SimulationTask {
             return;
         }
         let shared = &self.simulation.shared;
-        shared.is_frozen.store(false, Ordering::Relaxed);
+        if shared.is_frozen.swap(false, Ordering::Relaxed) {
+            shared.services.metrics.thaws.inc();
+        }
     }
 
     /// Makes the world again from its history.

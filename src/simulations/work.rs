@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     id::SimulationId,
+    metrics::Metrics,
     physics::{Command, EngineFault, PhysicsError, Run, View, World, WorldLimits},
 };
 
@@ -78,10 +79,13 @@ impl Work {
     }
 
     /// Goes on for about `budget`.
-    pub(super) fn advance(mut self, budget: Duration) -> Progress {
+    pub(super) fn advance(mut self, budget: Duration, metrics: &Metrics) -> Progress {
         let begun = Instant::now();
-        let advanced = contained(|| self.advance_until(begun, budget));
-        self.cost += begun.elapsed();
+        let mut steps = 0;
+        let advanced = contained(|| self.advance_until(begun, budget, &mut steps));
+        let took = begun.elapsed();
+        self.cost += took;
+        metrics.count_chunk(steps, took);
         match advanced {
             Ok(Ok(Some(conclusion))) => self.done(conclusion),
             Ok(Ok(None)) => Progress::Unfinished(self),
@@ -99,6 +103,7 @@ impl Work {
         &mut self,
         begun: Instant,
         budget: Duration,
+        steps: &mut u32,
     ) -> Result<Option<Conclusion>, PhysicsError> {
         let mut run = match self.run.take() {
             Some(run) => run,
@@ -106,6 +111,7 @@ impl Work {
         };
         while !run.is_done() {
             self.world.advance(&mut run);
+            *steps += 1;
             if !run.is_done() && begun.elapsed() >= budget {
                 self.run = Some(run);
                 return Ok(None);

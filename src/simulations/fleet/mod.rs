@@ -319,8 +319,12 @@ impl Fleet {
         if !self.lease.is_registry_reachable() {
             return RegistryHealth::Down;
         }
-        let risk = self.eviction_risk.lock().expect("no holder panics").clone();
+        let risk = self.eviction_risk();
         risk.map_or(RegistryHealth::Ok, RegistryHealth::Degraded)
+    }
+
+    fn eviction_risk(&self) -> Option<String> {
+        self.eviction_risk.lock().expect("no holder panics").clone()
     }
 
     fn takes_writes(&self) -> bool {

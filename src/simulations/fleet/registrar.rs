@@ -149,6 +149,7 @@ impl Registrar {
             let claim = &simulation.shared.claim;
             claim.is_noted.store(false, Ordering::Release);
         }
+        fleet.metrics.flush_size.observe_size(used.len());
         let written = self.write(fleet, simulations, &used, writes_all).await;
         if written.is_err() {
             for simulation in &used {

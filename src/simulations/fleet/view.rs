@@ -80,13 +80,9 @@ impl Simulations {
         Some(fleet.clock.now().since(fleet.lease.renewed()))
     }
 
-    /// How many simulations other instances cannot find yet.
-    pub fn unregistered(&self) -> usize {
-        let is_unregistered =
-            |simulation: &super::SimulationHandle| simulation.shared.claim.confirmed_in() == 0;
-        self.all()
-            .iter()
-            .filter(|simulation| is_unregistered(simulation))
-            .count()
+    /// Whether entries may vanish from the registry before their time.
+    pub fn is_eviction_risk(&self) -> bool {
+        let fleet = self.inner.fleet.as_ref();
+        fleet.is_some_and(|fleet| fleet.eviction_risk().is_some())
     }
 }
