@@ -13,8 +13,8 @@ use tokio::net::TcpListener;
 use crate::{
     clock::Clock,
     config::{Config, RedisDegraded, StorageBackend},
-    http,
-    metrics::Metrics,
+    http::{self, AskStore},
+    metrics::{Metrics, SeenStore},
     physics::WorldLimits,
     redis_store::{RedisOptions, RedisStore, RedisTarget},
     registry::{MemoryRegistry, RedisRegistry},
@@ -39,12 +39,17 @@ impl App {
     /// Starts the service on `listeners`.
     pub fn start(config: Config, listeners: Listeners) -> io::Result<Self> {
         let (clock, shutdown) = (Clock::start(), Shutdown::default());
+        if config.api_keys.0.is_empty() {
+            tracing::warn!("API_KEYS is empty: everybody may use the service");
+        }
+        let mut store = None;
         let services = services(&config, clock)?;
         let simulations = match (config.storage_backend, &listeners.internal) {
             (StorageBackend::Redis, Some(internal)) => {
                 let target = config.redis_target().map_err(io::Error::other)?;
                 let settings = fleet_settings(&config, &target, internal.local_addr()?)?;
-                let registry = Arc::new(RedisRegistry::new(redis_store(&config)?));
+                let redis = store.insert(redis_store(&config)?).clone();
+                let registry = Arc::new(RedisRegistry::new(redis));
                 tracing::info!(
                     "Initialized RedisStorage backend ({target}, TTL {} s, reached by the other instances on {})",
                     config.storage_ttl_seconds,
@@ -71,7 +76,12 @@ impl App {
             simulations.clone(),
             shutdown.clone(),
         ));
-        drop(metrics);
+        if let Some(listener) = metrics {
+            let ask: AskStore = Arc::new(move || store.as_ref().map(seen));
+            tracing::info!("metrics are on {}", listener.local_addr()?);
+            let (simulations, shutdown_of) = (simulations.clone(), shutdown.clone());
+            shutdown.spawn(http::serve_metrics(listener, simulations, ask, shutdown_of));
+        }
         tracing::info!(
             instance_id = %simulations.services().instance_id,
             "rapier-physics-service {} listening on {address}",
@@ -186,6 +196,21 @@ fn services(config: &Config, clock: Clock) -> io::Result<Services> {
         freeze_after: Duration::from_secs(config.freeze_after_seconds),
         is_draining: AtomicBool::new(false),
     })
+}
+
+/// How Redis does.
+fn seen(store: &RedisStore) -> SeenStore {
+    let counters = store.counters();
+    SeenStore {
+        answered: counters
+            .requests
+            .saturating_sub(counters.failed + counters.refused),
+        failed: counters.failed,
+        refused: counters.refused,
+        skipped: counters.unavailable,
+        durations: counters.durations,
+        is_breaker_open: store.is_open(),
+    }
 }
 
 fn redis_store(config: &Config) -> io::Result<RedisStore> {

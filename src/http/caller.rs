@@ -9,7 +9,17 @@ use axum::{
 
 use crate::id::Tenant;
 
-/// Who a request comes from.
+/// Who a request comes from, as every request finds out.
+pub(super) struct Asker {
+    /// On whose behalf it asks.
+    pub(super) tenant: Option<Tenant>,
+    /// Where it asks from.
+    pub(super) address: IpAddr,
+    /// Whether another instance may answer.
+    pub(super) may_forward: bool,
+}
+
+/// Who a request comes from, for those that are not about a simulation that is here.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     /// On whose behalf it asks.
@@ -20,6 +30,18 @@ pub(crate) struct Caller {
     pub(super) request_id: HeaderValue,
     /// Whether another instance may answer.
     pub(super) may_forward: bool,
+}
+
+impl Asker {
+    /// The same, with what the request is called.
+    pub(super) fn called(self, request_id: &HeaderValue) -> Caller {
+        Caller {
+            tenant: self.tenant,
+            address: self.address,
+            request_id: request_id.clone(),
+            may_forward: self.may_forward,
+        }
+    }
 }
 
 /// Who asks; the edge has found it out. Nobody asks about a simulation in this way: the edge has

@@ -1,6 +1,9 @@
 //! The edge: what is done for every request before and after its handler.
 
-use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    convert::Infallible, future::ready, net::IpAddr, panic::AssertUnwindSafe, sync::Arc,
+    time::Instant,
+};
 
 use axum::{
     body::Body,
@@ -12,24 +15,28 @@ use futures_util::FutureExt;
 use headers_accept::Accept;
 use mediatype::MediaType;
 use percent_encoding::percent_decode_str;
-use tower::{ServiceBuilder, ServiceExt};
+use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_http::{
     compression::{Compression, CompressionLayer, predicate::SizeAbove},
     cors::{AllowOrigin, Any, Cors, CorsLayer},
 };
 
 use super::{
-    caller::Caller,
+    auth::{Keys, is_open_to_all},
+    caller::Asker,
+    client_address::ClientAddress,
     extract::{Named, bad_name, bad_path},
     forward::{Elsewhere, Junction, destroys},
     hop::{self, X_REQUEST_ID},
     observed::{IDEMPOTENCY_REPLAYED, SIM_INSTANCE, SIM_SEQ, SIM_STEP},
     problem::{Circumstances, Problem},
     problem_code::ProblemCode,
+    server::Endpoint,
 };
 use crate::{
     config::Config,
     id::{SimulationId, Tenant},
+    metrics::{Asked, Metrics},
     simulations::{Peer, SimulationError, SimulationHandle, Simulations},
 };
 
@@ -63,6 +70,9 @@ pub(super) struct Edge {
     layered: Layered,
     simulations: Simulations,
     instance: HeaderValue,
+    keys: Keys,
+    addresses: ClientAddress,
+    cors: CorsLayer,
 }
 
 /// What became of the simulation that a path names.
@@ -90,28 +100,33 @@ impl Edge {
         // for each other.
         let instance = HeaderValue::from_static(instance.to_owned().leak());
         let compression = CompressionLayer::new().compress_when(SizeAbove::new(MIN_COMPRESSED));
-        let layers = ServiceBuilder::new().layer(cors(config)).layer(compression);
+        let cors = cors(config);
+        let layers = ServiceBuilder::new().layer(cors.clone()).layer(compression);
         Self {
             side,
             layered: layers.service(junction.clone()),
             junction,
             simulations,
             instance,
+            keys: Keys::new(&config.api_keys),
+            addresses: ClientAddress::new(config),
+            cors,
         }
     }
 
     /// Answers one request. Nothing that goes wrong below gets past here.
-    pub(super) async fn serve(self: Arc<Self>, request: Request, address: IpAddr) -> Response {
+    async fn answer_one(&self, request: Request, address: IpAddr) -> Response {
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let request_id = self.request_id(request.headers());
 
-        let caller = match self.side {
-            Side::Public => Ok(client(&request, address, &request_id)),
-            Side::Internal => self.peer(&request, address, &request_id),
+        let asker = match self.side {
+            Side::Public => self.client(&request, address),
+            Side::Internal => self.peer(&request, address),
         };
-        let (found, mut response) = match caller {
-            Ok(caller) => self.look_up_and_answer(request, caller).await,
-            Err(problem) => (None, problem.into_response()),
+        let client = asker.as_ref().map_or(address, |asker| asker.address);
+        let (found, mut response) = match asker {
+            Ok(asker) => self.look_up_and_answer(request, asker, &request_id).await,
+            Err(problem) => (None, self.refuse(request, problem).await),
         };
         // A request that was on its way to another instance may have ended here after all.
         let moved = response.extensions_mut().remove::<Named>();
@@ -126,12 +141,13 @@ impl Edge {
         }
 
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-            write_problem(&mut response, &problem, &uri, &request_id);
+            write_problem(&mut response, &problem, &uri, &request_id, client);
         }
         tracing::debug!(
             path = uri.path(),
             status = response.status().as_u16(),
             ?request_id,
+            %client,
             "answered"
         );
         let headers = response.headers_mut();
@@ -152,12 +168,7 @@ impl Edge {
 
     /// Who a request comes from that another instance passes on; what it says otherwise is of no
     /// account without the proof that it is one.
-    fn peer(
-        &self,
-        request: &Request,
-        address: IpAddr,
-        request_id: &HeaderValue,
-    ) -> Result<Caller, Problem> {
+    fn peer(&self, request: &Request, address: IpAddr) -> Result<Asker, Problem> {
         let secret = self.simulations.internal_secret();
         let hop = secret.and_then(|secret| hop::verify(request, &secret));
         let hop = hop.ok_or_else(|| {
@@ -170,10 +181,9 @@ impl Edge {
             let detail = "another life of this instance was expected";
             return Err(Problem::new(ProblemCode::OwnedElsewhere, detail));
         }
-        Ok(Caller {
+        Ok(Asker {
             tenant: hop.tenant,
             address: hop.client.unwrap_or(address),
-            request_id: request_id.clone(),
             may_forward: false,
         })
     }
@@ -182,23 +192,25 @@ impl Edge {
     async fn look_up_and_answer(
         &self,
         mut request: Request,
-        caller: Caller,
+        asker: Asker,
+        request_id: &HeaderValue,
     ) -> (Option<SimulationHandle>, Response) {
-        let named = self.named(request.uri().path(), caller.tenant.as_ref());
+        let named = self.named(request.uri().path(), asker.tenant.as_ref());
         let found = named.await;
         if let Some(problem) = refusal(&request) {
-            return (found.here(), problem.into_response());
+            return (found.here(), self.refuse(request, problem).await);
         }
         let extensions = request.extensions_mut();
         let mut here = None;
         match found {
-            Found::Nothing => drop(extensions.insert(caller)),
+            Found::Nothing => drop(extensions.insert(asker.called(request_id))),
             Found::Here(simulation) => {
                 extensions.insert(Named(Ok(simulation.clone())));
                 here = Some(simulation);
             }
             Found::Refused(problem) => drop(extensions.insert(Named(Err(problem)))),
-            Found::Elsewhere(id, peer) if caller.may_forward => {
+            Found::Elsewhere(id, peer) if asker.may_forward => {
+                let caller = asker.called(request_id);
                 extensions.insert(Elsewhere { id, peer, caller });
             }
             Found::Elsewhere(id, peer) => return (None, misdirected(id, peer)),
@@ -224,6 +236,34 @@ impl Edge {
         given_request_id(headers)
             .or_else(|| fly.and_then(|fly| fly.first_request_id(headers)))
             .unwrap_or_else(random_request_id)
+    }
+
+    /// Who a request of a client comes from. What it says of other instances is not listened to.
+    fn client(&self, request: &Request, peer: IpAddr) -> Result<Asker, Problem> {
+        let headers = request.headers();
+        let tenant = match self.keys.authenticate(headers) {
+            Ok(tenant) => tenant,
+            Err(_) if is_open_to_all(request.method(), request.uri().path()) => None,
+            Err(problem) => return Err(problem),
+        };
+        let wish = headers.get(SIM_FORWARD);
+        Ok(Asker {
+            tenant,
+            address: self.addresses.of(peer, headers),
+            may_forward: wish.is_none_or(|wish| wish != "never"),
+        })
+    }
+
+    /// Answers with a problem before any route is asked; in a way that pages of other origins may
+    /// read it.
+    async fn refuse(&self, request: Request, problem: Problem) -> Response {
+        if !request.headers().contains_key(header::ORIGIN) {
+            return problem.into_response();
+        }
+        let refuse =
+            service_fn(|_: Request| ready(Ok::<_, Infallible>(problem.clone().into_response())));
+        let refused = self.cors.layer(refuse).oneshot(request).await;
+        refused.unwrap_or_else(|never| match never {})
     }
 
     async fn answer(&self, request: Request) -> Response {
@@ -273,18 +313,6 @@ impl Found {
     }
 }
 
-/// Who a request of a client comes from. What it says of other instances is not listened to.
-fn client(request: &Request, address: IpAddr, request_id: &HeaderValue) -> Caller {
-    let wish = request.headers().get(SIM_FORWARD);
-    Caller {
-        // Nobody is told from anybody else yet.
-        tenant: None,
-        address,
-        request_id: request_id.clone(),
-        may_forward: wish.is_none_or(|wish| wish != "never"),
-    }
-}
-
 /// The refusal to answer for a simulation that another instance has.
 fn misdirected(id: SimulationId, peer: Arc<Peer>) -> Response {
     let hint = HeaderValue::from_str(peer.owner.instance.as_str()).expect("ids are plain ASCII");
@@ -292,6 +320,25 @@ fn misdirected(id: SimulationId, peer: Arc<Peer>) -> Response {
     let mut response = Problem::from(error).into_response();
     response.headers_mut().insert(SIM_OWNER_HINT, hint);
     response
+}
+
+impl Endpoint for Edge {
+    async fn serve(self: Arc<Self>, request: Request, peer: IpAddr) -> Response {
+        let begun = Instant::now();
+        let asked = Asked::new(request.method().as_str(), request.uri().path());
+        let response = self.answer_one(request, peer).await;
+        // What another instance passes on has been counted there.
+        if self.side == Side::Public {
+            let (status, took) = (response.status().as_u16(), begun.elapsed());
+            let metrics = &self.simulations.services().metrics;
+            metrics.count_request(asked, status, took);
+        }
+        response
+    }
+
+    fn counts_in(&self) -> Option<&Metrics> {
+        Some(&self.simulations.services().metrics)
+    }
 }
 
 /// Who may use the service from a page.
@@ -383,7 +430,13 @@ fn random_request_id() -> HeaderValue {
 }
 
 /// Replaces the body of `response` by the problem.
-fn write_problem(response: &mut Response, problem: &Problem, uri: &Uri, request_id: &HeaderValue) {
+fn write_problem(
+    response: &mut Response,
+    problem: &Problem,
+    uri: &Uri,
+    request_id: &HeaderValue,
+    client: IpAddr,
+) {
     let path = uri.path();
     let sim_id = path
         .strip_prefix("/simulations/")
@@ -399,6 +452,7 @@ fn write_problem(response: &mut Response, problem: &Problem, uri: &Uri, request_
             path,
             request_id,
             code = problem.code(),
+            %client,
             "a request failed with {}",
             problem.code()
         );

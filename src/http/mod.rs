@@ -1,12 +1,15 @@
 //! HTTP: translation only. No rule about simulations lives here.
 
+mod auth;
 mod caller;
+mod client_address;
 mod edge;
 mod extract;
 mod fly;
 mod forward;
 mod hop;
 mod json;
+mod metrics_server;
 mod observed;
 mod openapi;
 mod problem;
@@ -20,13 +23,17 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
-pub use self::problem_code::ProblemCode;
 use self::{
     edge::{Edge, Side},
     forward::{Forwarder, Junction},
+    metrics_server::MetricsPage,
     state::{AppState, Parts},
 };
+pub use self::{metrics_server::AskStore, problem_code::ProblemCode};
 use crate::{config::Config, shutdown::Shutdown, simulations::Simulations};
+
+/// How many connections there may be for what was counted.
+const MAX_READERS: usize = 16;
 
 /// Serves the API to clients, and to other instances where there may be any, until the process
 /// drains.
@@ -70,4 +77,15 @@ pub async fn serve(
         }
     };
     tokio::join!(public, internal);
+}
+
+/// Shows what was counted until the process drains.
+pub async fn serve_metrics(
+    listener: TcpListener,
+    simulations: Simulations,
+    store: AskStore,
+    shutdown: Shutdown,
+) {
+    let page = MetricsPage { simulations, store };
+    server::serve(listener, page, MAX_READERS, shutdown).await;
 }

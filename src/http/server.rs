@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use axum::body::Body;
+use axum::{body::Body, extract::Request, response::Response};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -21,8 +21,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::edge::Edge;
-use crate::shutdown::Shutdown;
+use crate::{metrics::Metrics, shutdown::Shutdown};
 
 /// How long a connection may be idle, or take to send the head of a request; at most twice as
 /// long passes before it is closed.
@@ -33,6 +32,21 @@ const MAX_HEADERS: usize = 100;
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// How long to wait before accepting again when the process has run out of something.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What answers the requests of a connection.
+pub(super) trait Endpoint: Clone + Send + Sync + 'static {
+    /// Answers one request, which came from `peer`.
+    fn serve(
+        self: Arc<Self>,
+        request: Request,
+        peer: IpAddr,
+    ) -> impl Future<Output = Response> + Send;
+
+    /// Where its connections are counted, if they are.
+    fn counts_in(&self) -> Option<&Metrics> {
+        None
+    }
+}
 
 /// What happens on a connection.
 #[derive(Default)]
@@ -52,7 +66,7 @@ enum End {
 /// Serves connections until the process drains, then waits for what they are doing.
 pub(super) async fn serve(
     listener: TcpListener,
-    edge: Edge,
+    endpoint: impl Endpoint,
     max_connections: usize,
     shutdown: Shutdown,
 ) {
@@ -67,9 +81,9 @@ pub(super) async fn serve(
         };
         match accepted {
             Ok((stream, address, place)) => {
-                let (edge, shutdown) = (edge.clone(), shutdown.clone());
+                let (endpoint, shutdown) = (endpoint.clone(), shutdown.clone());
                 connections.spawn(async move {
-                    serve_connection(stream, address, edge, shutdown).await;
+                    serve_connection(stream, address, endpoint, shutdown).await;
                     drop(place);
                 });
             }
@@ -89,22 +103,28 @@ async fn accept(
 ) -> io::Result<(TcpStream, IpAddr, OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await;
     let place = place.expect("the semaphore is never closed");
-    let (stream, client) = listener.accept().await?;
+    let (stream, peer) = listener.accept().await?;
     stream.set_nodelay(true)?;
-    Ok((stream, client.ip().to_canonical(), place))
+    Ok((stream, peer.ip().to_canonical(), place))
 }
 
-async fn serve_connection(stream: TcpStream, address: IpAddr, edge: Edge, shutdown: Shutdown) {
+async fn serve_connection(
+    stream: TcpStream,
+    peer: IpAddr,
+    endpoint: impl Endpoint,
+    shutdown: Shutdown,
+) {
     // One of its own for each connection: all of them counting references to the same would have
     // the cores wait for each other.
-    let edge = Arc::new(edge);
+    let endpoint = Arc::new(endpoint);
+    let _open = Open::count(Arc::clone(&endpoint));
     let activity = Arc::new(Activity::default());
     let observed = Arc::clone(&activity);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let (edge, activity) = (Arc::clone(&edge), Arc::clone(&observed));
+        let (endpoint, activity) = (Arc::clone(&endpoint), Arc::clone(&observed));
         async move {
             activity.is_busy.store(true, Ordering::Relaxed);
-            let answered = edge.serve(request.map(Body::new), address).await;
+            let answered = endpoint.serve(request.map(Body::new), peer).await;
             activity.is_busy.store(false, Ordering::Relaxed);
             activity.requests.fetch_add(1, Ordering::Relaxed);
             Ok::<_, Infallible>(answered)
@@ -134,6 +154,26 @@ async fn serve_connection(stream: TcpStream, address: IpAddr, edge: Edge, shutdo
     };
     if let Err(error) = served {
         tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// An open connection, for as long as it is one.
+struct Open<E: Endpoint>(Arc<E>);
+
+impl<E: Endpoint> Open<E> {
+    fn count(endpoint: Arc<E>) -> Self {
+        if let Some(metrics) = endpoint.counts_in() {
+            metrics.connections.inc();
+        }
+        Self(endpoint)
+    }
+}
+
+impl<E: Endpoint> Drop for Open<E> {
+    fn drop(&mut self) {
+        if let Some(metrics) = self.0.counts_in() {
+            metrics.connections.dec();
+        }
     }
 }
 

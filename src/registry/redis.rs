@@ -306,22 +306,22 @@ impl Registry for RedisRegistry {
         match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["owned", owner, token, whose] => {
                 let holding = holding(owner, token, whose)?;
-                return Ok(if holding.tenant.as_ref() == tenant {
-                    Whereabouts::Owned(holding)
-                } else {
-                    Whereabouts::Unknown
-                });
+                if holding.tenant.as_ref() == tenant {
+                    return Ok(Whereabouts::Owned(holding));
+                }
             }
             ["ended", tombstone] => {
                 let (ending, whose) = tombstone.split_once(' ').unwrap_or((tombstone, ""));
                 let is_theirs = whose == tenant.map_or("", Tenant::as_str);
-                let ending = Ending::parse(ending).filter(|_| is_theirs);
-                return Ok(ending.map_or(Whereabouts::Unknown, Whereabouts::Ended));
+                if let Some(ending) = Ending::parse(ending).filter(|_| is_theirs) {
+                    return Ok(Whereabouts::Ended(ending));
+                }
             }
             ["unknown"] => {}
             _ => return Err(nonsense(&answer)),
         }
-        // Where no owner was left to say so, the time tells.
+        // Where no owner was left to say so, the time tells. It is asked about simulations of others
+        // too, so that they take as long as those that never were.
         let ask = call([EXPIRIES.to_owned()], [member(id, tenant)]);
         let time: Option<String> = self.store.invoke(&self.scripts.expired, &ask).await?;
         Ok(match time.as_deref() {

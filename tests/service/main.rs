@@ -2,6 +2,7 @@
 
 mod harness;
 
+mod api_keys;
 mod backends;
 mod bad_inputs;
 mod bodies;
@@ -11,6 +12,7 @@ mod expiry;
 mod idempotency;
 mod joints;
 mod lifetime;
+mod metrics;
 mod openapi;
 mod overload;
 mod ownership;

@@ -16,7 +16,7 @@ mod sentinel;
 mod tls;
 mod worlds;
 
-pub(crate) use client::Client;
+pub(crate) use client::{Call, Client};
 pub(crate) use eventually::{eventually, eventually_true};
 pub(crate) use fleet::Fleet;
 pub(crate) use instance::{Instance, refused_start};
