@@ -1,6 +1,14 @@
 //! The `OpenAPI` document: what the routes do not say of themselves.
 
-use utoipa::OpenApi;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        OpenApi as Description,
+        security::{
+            ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+        },
+    },
+};
 
 use super::problem::{FaultBody, ProblemBody};
 
@@ -20,5 +28,31 @@ use super::problem::{FaultBody, ProblemBody};
         (name = "service", description = "The service itself"),
     ),
     components(schemas(ProblemBody, FaultBody)),
+    modifiers(&Security),
 )]
 pub(super) struct Document;
+
+/// How clients say who they are, where they have to.
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, document: &mut Description) {
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("An API key; needed if the service has any"))
+            .build();
+        let header = ApiKeyValue::with_description("X-API-Key", "An API key, like `bearer`");
+        let schemes = [
+            ("bearer", SecurityScheme::Http(bearer)),
+            ("api_key", SecurityScheme::ApiKey(ApiKey::Header(header))),
+        ];
+        let components = document.components.get_or_insert_default();
+        components.add_security_schemes_from_iter(schemes);
+        // Any of them; the one without a name says that there need not be one.
+        document.security = Some(vec![
+            SecurityRequirement::default(),
+            SecurityRequirement::new("bearer", [""; 0]),
+            SecurityRequirement::new("api_key", [""; 0]),
+        ]);
+    }
+}

@@ -182,6 +182,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::float_cmp, reason = "the sum is of few and round numbers")]
     fn times_are_shown_in_seconds() {
         let times = Histogram::of_times();
         times.observe_time(Duration::from_micros(25));

@@ -10,8 +10,12 @@ const ALICE_NEXT: &str = "alice's next key";
 const BOB: &str = "bob's key";
 
 fn hash(key: &str) -> String {
-    let digest: [u8; 32] = Sha256::digest(key).into();
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    use std::fmt::Write;
+    let mut hex = String::new();
+    for byte in Sha256::digest(key) {
+        write!(hex, "{byte:02x}").expect("a text takes whatever is written to it");
+    }
+    hex
 }
 
 fn settings() -> String {
@@ -43,14 +47,16 @@ impl As<'_> {
 
     async fn create(&self, request: &Value) -> String {
         let created = self.post("/simulations", request).await.expect_status(201);
-        created.json()["sim_id"].as_str().unwrap().to_owned()
+        let id = &created.json()["sim_id"];
+        id.as_str().expect("a simulation has an id").to_owned()
     }
 
     async fn listed(&self) -> Vec<String> {
         let page = self.get("/simulations").await.expect_status(200).json();
-        let simulations = page["simulations"].as_array().unwrap();
+        let simulations = page["simulations"].as_array().expect("a page is a list");
         let ids = simulations.iter().map(|found| found["sim_id"].as_str());
-        ids.map(|id| id.unwrap().to_owned()).collect()
+        ids.map(|id| id.expect("a simulation has an id").to_owned())
+            .collect()
     }
 }
 
@@ -138,7 +144,7 @@ async fn everybody_sees_and_touches_only_their_own() {
         .await;
     let his = bob.create(&json!({})).await;
 
-    assert_eq!(alice.listed().await, [hers.clone()]);
+    assert_eq!(alice.listed().await, std::slice::from_ref(&hers));
     assert_eq!(bob.listed().await, [his]);
 
     for (method, rest, body) in [

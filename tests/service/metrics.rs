@@ -32,8 +32,8 @@ const NAMES: [&str; 20] = [
 
 /// An instance and its page of metrics.
 async fn measured() -> (Instance, Client) {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port exists");
+    let port = free.local_addr().expect("it is bound").port();
     drop(free);
     let instance = Instance::spawn(&[("METRICS_PORT", &port.to_string())]).await;
     let metrics = Client::new(SocketAddr::from(([127, 0, 0, 1], port)));
@@ -44,13 +44,14 @@ async fn measured() -> (Instance, Client) {
 #[derive(Default)]
 struct Page {
     types: BTreeMap<String, String>,
-    samples: BTreeMap<String, f64>,
+    /// As written: most are whole numbers.
+    samples: BTreeMap<String, String>,
 }
 
 impl Page {
     async fn read(metrics: &Client) -> Self {
         let reply = metrics.get("/metrics").await.expect_status(200);
-        Self::parse(&String::from_utf8(reply.body).unwrap())
+        Self::parse(&String::from_utf8(reply.body).expect("the page is text"))
     }
 
     fn parse(text: &str) -> Self {
@@ -58,13 +59,13 @@ impl Page {
         let lines = text.strip_suffix("# EOF\n").expect("the end is marked");
         for line in lines.lines() {
             if let Some(rest) = line.strip_prefix("# TYPE ") {
-                let (name, kind) = rest.split_once(' ').unwrap();
+                let (name, kind) = rest.split_once(' ').expect("a name has a type");
                 let before = page.types.insert(name.to_owned(), kind.to_owned());
                 assert_eq!(before, None, "{name} stands twice");
             } else if !line.starts_with("# HELP ") {
                 let (sample, value) = line.rsplit_once(' ').expect("a sample has a value");
-                let value = value.parse().unwrap_or_else(|_| panic!("{line}"));
-                let before = page.samples.insert(sample.to_owned(), value);
+                assert!(value.parse::<f64>().is_ok(), "{line}");
+                let before = page.samples.insert(sample.to_owned(), value.to_owned());
                 assert_eq!(before, None, "{sample} stands twice");
             }
         }
@@ -72,16 +73,24 @@ impl Page {
     }
 
     #[track_caller]
-    fn value(&self, sample: &str) -> f64 {
+    fn text(&self, sample: &str) -> &str {
         let found = self.samples.get(sample);
-        *found.unwrap_or_else(|| panic!("no {sample} in {:#?}", self.samples.keys()))
+        found.unwrap_or_else(|| panic!("no {sample} in {:#?}", self.samples.keys()))
+    }
+
+    /// The value of a sample that is a whole number.
+    #[track_caller]
+    fn count(&self, sample: &str) -> u64 {
+        let text = self.text(sample);
+        text.parse()
+            .unwrap_or_else(|_| panic!("{sample} is {text}"))
     }
 
     /// How many requests were answered in this way.
-    fn requests(&self, route: &str, method: &str, status: &str) -> f64 {
+    fn requests(&self, route: &str, method: &str, status: &str) -> u64 {
         let labels = format!("route=\"{route}\",method=\"{method}\",status=\"{status}\"");
         let sample = format!("rapier_http_requests_total{{{labels}}}");
-        self.samples.get(&sample).copied().unwrap_or_default()
+        self.samples.get(&sample).map_or(0, |_| self.count(&sample))
     }
 }
 
@@ -103,13 +112,13 @@ async fn the_page_has_every_name_in_the_form_of_openmetrics() {
         "rapier_build_info{{version=\"{}\"}}",
         env!("CARGO_PKG_VERSION")
     );
-    assert_eq!(page.value(&build), 1.0);
+    assert_eq!(page.count(&build), 1);
 
     for (name, kind) in &page.types {
         if kind == "histogram" {
-            let all = page.value(&format!("{name}_bucket{{le=\"+Inf\"}}"));
-            assert_eq!(all, page.value(&format!("{name}_count")), "{name}");
-            page.value(&format!("{name}_sum"));
+            let all = page.count(&format!("{name}_bucket{{le=\"+Inf\"}}"));
+            assert_eq!(all, page.count(&format!("{name}_count")), "{name}");
+            page.text(&format!("{name}_sum"));
         }
     }
 }
@@ -146,21 +155,22 @@ async fn what_clients_do_is_counted() {
 
     let page = Page::read(&metrics).await;
     let step = "/simulations/{sim_id}/step";
-    assert_eq!(page.requests(step, "POST", "200"), 4.0);
-    assert_eq!(page.requests(step, "POST", "404"), 1.0);
-    assert_eq!(page.requests("/simulations", "POST", "201"), 2.0);
-    assert_eq!(page.requests("/simulations/{sim_id}", "DELETE", "204"), 1.0);
-    let grown = |sample: &str| page.value(sample) - before.value(sample);
-    assert_eq!(grown("rapier_http_request_duration_seconds_count"), 8.0);
-    assert!(grown("rapier_http_request_duration_seconds_sum") > 0.0);
-    assert_eq!(grown("rapier_simulations_created_total"), 2.0);
+    assert_eq!(page.requests(step, "POST", "200"), 4);
+    assert_eq!(page.requests(step, "POST", "404"), 1);
+    assert_eq!(page.requests("/simulations", "POST", "201"), 2);
+    assert_eq!(page.requests("/simulations/{sim_id}", "DELETE", "204"), 1);
+    let grown = |sample: &str| page.count(sample) - before.count(sample);
+    assert_eq!(grown("rapier_http_request_duration_seconds_count"), 8);
+    let sum = page.text("rapier_http_request_duration_seconds_sum");
+    assert_ne!(sum, "0.0");
+    assert_eq!(grown("rapier_simulations_created_total"), 2);
     let destroyed = "rapier_simulations_ended_total{ending=\"destroyed\"}";
-    assert_eq!(grown(destroyed), 1.0);
-    assert_eq!(grown("rapier_simulations{state=\"active\"}"), 1.0);
-    assert_eq!(grown("rapier_steps_total"), 503.0);
-    assert!(grown("rapier_step_chunk_duration_seconds_count") >= 4.0);
-    assert!(grown("rapier_queue_delay_seconds_count") >= 1.0);
-    assert_eq!(page.value("rapier_http_connections"), 1.0);
+    assert_eq!(grown(destroyed), 1);
+    assert_eq!(grown("rapier_simulations{state=\"active\"}"), 1);
+    assert_eq!(grown("rapier_steps_total"), 503);
+    assert!(grown("rapier_step_chunk_duration_seconds_count") >= 4);
+    assert!(grown("rapier_queue_delay_seconds_count") >= 1);
+    assert_eq!(page.count("rapier_http_connections"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -185,9 +195,9 @@ async fn whatever_clients_send_there_are_few_labels() {
     }
 
     let page = Page::read(&metrics).await;
-    assert_eq!(page.requests("other", "GET", "404"), 20.0);
-    assert_eq!(page.requests("/simulations/{sim_id}", "GET", "404"), 20.0);
-    assert_eq!(page.requests("/simulations", "other", "405"), 20.0);
+    assert_eq!(page.requests("other", "GET", "404"), 20);
+    assert_eq!(page.requests("/simulations/{sim_id}", "GET", "404"), 20);
+    assert_eq!(page.requests("/simulations", "other", "405"), 20);
     let rows = page.samples.keys();
     let rows = rows.filter(|sample| sample.starts_with("rapier_http_requests_total"));
     assert_eq!(rows.count(), 3);
