@@ -325,6 +325,14 @@ impl Config {
         {
             return refuse(format!("INSTANCE_ID {rule}"));
         }
+        let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        if let Some(name) = &self.client_ip_header
+            && !name.chars().all(is_part)
+        {
+            return refuse(
+                "CLIENT_IP_HEADER must be the name of a header, such as X-Forwarded-For".to_owned(),
+            );
+        }
         if let Err(error) = self.rust_log.parse::<tracing_subscriber::EnvFilter>() {
             return refuse(format!("RUST_LOG is no filter: {error}"));
         }
@@ -417,6 +425,8 @@ mod tests {
             text.contains("STORAGE_TTL_SECONDS") && text.contains("604800"),
             "{text}"
         );
+        let text = refusal(&["--client-ip-header", "X-Real-IP:"]);
+        assert!(text.contains("CLIENT_IP_HEADER"), "{text}");
         let text = refusal(&["--instance-id", "a b"]);
         assert!(text.contains("INSTANCE_ID"), "{text}");
     }
