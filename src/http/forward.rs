@@ -96,8 +96,10 @@ pub(super) struct Elsewhere {
 /// Why there is no answer from another instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// It was not there, or is not the one that was expected: nothing was executed.
+    /// It could not be reached: nothing was executed.
     NotThere,
+    /// It does not have what it was asked for: nothing was executed.
+    Misdirected,
     /// The connection broke after the request was sent.
     Broken,
     /// It has not answered in time, or lives no longer.
@@ -127,6 +129,7 @@ impl Junction {
             let fly = forwarder.fly.as_ref();
             let replay = fly.and_then(|fly| fly.replay(&request, peer, &caller.request_id));
             if let Some(replay) = replay {
+                forwarder.simulations.services().metrics.replays.inc();
                 return replay;
             }
             let followed = Box::pin(forwarder.follow(elsewhere, request, self.routes)).await;
@@ -219,6 +222,28 @@ impl Forwarder {
         caller: &Caller,
         body: Body,
     ) -> Result<Response, Failure> {
+        let begun = Instant::now();
+        let sent = self.send_uncounted(peer, head, caller, body).await;
+        let metrics = &self.simulations.services().metrics;
+        metrics.forward_duration.observe_time(begun.elapsed());
+        let forwards = &metrics.forwards;
+        let outcome = match &sent {
+            Ok(_) => &forwards.answered,
+            Err(Failure::Misdirected) => &forwards.stale,
+            Err(Failure::NotThere) => &forwards.unreachable,
+            Err(Failure::Broken | Failure::Silent) => &forwards.unknown,
+        };
+        outcome.inc();
+        sent
+    }
+
+    async fn send_uncounted(
+        &self,
+        peer: &Peer,
+        head: &Parts,
+        caller: &Caller,
+        body: Body,
+    ) -> Result<Response, Failure> {
         let Some(onward) = self.onward(peer, head, caller, body) else {
             return Err(Failure::NotThere);
         };
@@ -237,7 +262,7 @@ impl Forwarder {
             Either::Right(((), _)) => return Err(Failure::Silent),
         };
         match response.status() {
-            StatusCode::MISDIRECTED_REQUEST => return Err(Failure::NotThere),
+            StatusCode::MISDIRECTED_REQUEST => return Err(Failure::Misdirected),
             StatusCode::UNAUTHORIZED => {
                 tracing::warn!(instance = %peer.owner.instance, "another instance has another secret");
                 return Err(Failure::NotThere);
@@ -303,14 +328,14 @@ impl Forwarder {
 impl Failure {
     /// Whether a request of this method may have changed something before it failed.
     pub(super) fn may_be_done(self, method: &Method) -> bool {
-        self != Self::NotThere && !method.is_safe()
+        matches!(self, Self::Broken | Self::Silent) && !method.is_safe()
     }
 
     /// Whether the same request may be sent again.
     pub(super) fn may_be_repeated(self, head: &Parts) -> bool {
         let has_key = head.method == Method::POST && head.headers.contains_key(IDEMPOTENCY_KEY);
         match self {
-            Self::NotThere => true,
+            Self::NotThere | Self::Misdirected => true,
             Self::Broken => head.method.is_idempotent() || has_key,
             Self::Silent => false,
         }

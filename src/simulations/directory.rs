@@ -117,7 +117,8 @@ impl Simulations {
             return Ok(simulation);
         }
         if let Some(fleet) = &self.inner.fleet {
-            return Err(fleet.locate(id, tenant).await);
+            // Boxed: every connection would otherwise hold the memory of the way to Redis.
+            return Err(Box::pin(fleet.locate(id, tenant)).await);
         }
         Err(match self.inner.registry.find(id, tenant).await? {
             Whereabouts::Ended(Ending::Expired) => SimulationError::Expired(id.clone()),
@@ -133,7 +134,9 @@ impl Simulations {
     /// instance's to give: the process may have been stopped for longer than its lease.
     pub async fn confirm(&self, simulation: &SimulationHandle) -> Result<(), SimulationError> {
         match &self.inner.fleet {
-            Some(fleet) if !fleet.covers(simulation) => fleet.confirm(self, simulation).await,
+            Some(fleet) if !fleet.covers(simulation) => {
+                Box::pin(fleet.confirm(self, simulation)).await
+            }
             Some(_) | None => Ok(()),
         }
     }
