@@ -47,7 +47,7 @@ impl App {
         let simulations = match (config.storage_backend, &listeners.internal) {
             (StorageBackend::Redis, Some(internal)) => {
                 let target = config.redis_target().map_err(io::Error::other)?;
-                let settings = fleet_settings(&config, &target, internal.local_addr()?)?;
+                let settings = fleet_settings(&config, &target, internal.local_addr()?);
                 let redis = store.insert(redis_store(&config)?).clone();
                 let registry = Arc::new(RedisRegistry::new(redis));
                 tracing::info!(
@@ -223,11 +223,7 @@ fn redis_store(config: &Config) -> io::Result<RedisStore> {
     RedisStore::new(&target, options).map_err(io::Error::other)
 }
 
-fn fleet_settings(
-    config: &Config,
-    target: &RedisTarget,
-    internal: SocketAddr,
-) -> io::Result<FleetSettings> {
+fn fleet_settings(config: &Config, target: &RedisTarget, internal: SocketAddr) -> FleetSettings {
     let advertised = config.advertise_url.clone().or_else(|| {
         let ip: IpAddr = config.fly_private_ip.as_ref()?.parse().ok()?;
         Some(format!("http://{}", SocketAddr::new(ip, internal.port())))
@@ -240,14 +236,14 @@ fn fleet_settings(
         }
         None => format!("http://{internal}"),
     };
-    Ok(FleetSettings {
+    FleetSettings {
         advertised_url: advertised.into(),
         secret: config.internal_secret.clone().map(Into::into),
         lease_ttl: Duration::from_millis(config.lease_ttl_ms),
         ttl_flush: Duration::from_millis(config.ttl_flush_ms),
         sweep: Duration::from_secs(config.sweep_seconds),
         fails_closed: config.redis_degraded == RedisDegraded::FailClosed,
-    })
+    }
 }
 
 /// The local address that faces Redis: the others are likely to reach this instance there, too.

@@ -29,12 +29,12 @@ pub struct Config {
     #[arg(long, env, default_value = "memory")]
     pub storage_backend: StorageBackend,
 
-    /// Where Redis is: redis://, rediss:// or unix://; redis://host,host,host for a cluster,
-    /// redis://name?sentinel=host:port,host:port for Sentinel.
+    /// Where Redis is: `redis://`, `rediss://` or `unix://`; `redis://host,host,host` for a cluster,
+    /// `redis://name?sentinel=host:port,host:port` for Sentinel.
     #[arg(long, env, hide_env_values = true)]
     pub redis_url: Option<String>,
 
-    /// Where Redis is, unless REDIS_URL says so.
+    /// Where Redis is, unless `REDIS_URL` says so.
     #[arg(long, env, hide_env_values = true)]
     pub upstash_redis_url: Option<String>,
 
@@ -80,7 +80,7 @@ pub struct Config {
     #[arg(long, env, default_value_t = 9001)]
     pub internal_port: u16,
 
-    /// Where other instances reach the internal port, such as http://10.0.0.7:9001; unless given,
+    /// Where other instances reach the internal port, such as `http://10.0.0.7:9001`; unless given,
     /// the address that Fly set or the one that faces Redis.
     #[arg(long, env)]
     pub advertise_url: Option<String>,

@@ -29,6 +29,9 @@ const EVENTS: &str = "sims:events";
 /// For how long the end of a lease is remembered.
 const ROSTER_MEMORY: Duration = Duration::from_secs(3600);
 
+/// Nonce, URL, simulations and room of an instance; nothing where there is no lease.
+type Notice = (Option<String>, Option<String>, Option<usize>, Option<usize>);
+
 /// A registry in Redis.
 pub struct RedisRegistry {
     store: RedisStore,
@@ -157,7 +160,6 @@ impl Registry for RedisRegistry {
         let mut read = cmd("HMGET");
         read.arg(lease_key(instance))
             .arg(&["nonce", "url", "simulations", "room"]);
-        type Notice = (Option<String>, Option<String>, Option<usize>, Option<usize>);
         let (nonce, url, simulations, room): Notice = self.store.query(&read).await?;
         let owner = nonce.and_then(|nonce| Owner::parse(&format!("{instance}:{nonce}")));
         Ok(owner.zip(url).map(|(owner, url)| Peer {

@@ -95,13 +95,12 @@ impl Peers {
     /// Every other living instance, as far as it can be found: those that are remembered, where
     /// the registry cannot be asked.
     pub(super) async fn all(&self) -> Vec<Arc<Peer>> {
-        let mut owners = match self.registry.living().await {
-            Ok(living) => living,
-            Err(_) => {
-                let known = self.known.read().expect("no holder panics");
-                known.values().map(|entry| entry.owner.clone()).collect()
-            }
+        let remembered = || {
+            let known = self.known.read().expect("no holder panics");
+            known.values().map(|entry| entry.owner.clone()).collect()
         };
+        let living = self.registry.living().await;
+        let mut owners: Vec<_> = living.unwrap_or_else(|_| remembered());
         owners.retain(|owner| owner.instance != self.me);
         owners.sort_by(|a, b| a.instance.cmp(&b.instance));
         let mut peers = Vec::with_capacity(owners.len());
