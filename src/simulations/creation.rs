@@ -153,6 +153,8 @@ impl Simulations {
                 tracing::info!(sim_id = %id, "Redis metadata stored for {id}");
             }
         }
+        // The process may have been stopped since the name was claimed, and the name be another's.
+        self.confirm(&simulation).await?;
         Ok((id, reply))
     }
 
