@@ -119,6 +119,47 @@ async fn a_request_that_its_owner_slept_through_is_not_answered_from_a_world_tha
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_creation_that_was_slept_through_is_not_confirmed_when_the_name_was_given_again() {
+    const TRIES: usize = 20;
+    let redis = RedisServer::start().await;
+    let fleet = fleet(&redis, 600).await;
+    let [a, b] = both(&fleet);
+    for n in 0..TRIES {
+        let id = format!("s{n}");
+        let mut large = world(&id, "first");
+        let bodies = (0..4000).map(|n| sphere(&format!("b{n}"), 0.1, [f64::from(n), 0.0, 0.0]));
+        large["bodies"] = bodies.collect();
+        let mut running = JoinSet::new();
+        let creator = a.clone();
+        running.spawn(async move { creator.create_simulation(&large).await });
+        eventually_true(
+            SOON,
+            "the name is claimed",
+            |&left| left > 0,
+            async || redis.ttl_ms(&meta(&id)).await,
+        )
+        .await;
+        fleet[0].stop();
+        let early = tokio::time::timeout(Duration::from_millis(100), running.join_next()).await;
+        if early.is_ok() {
+            fleet[0].resume();
+            a.destroy(&id).await.expect_status(204);
+            continue;
+        }
+
+        claim(&b, &world(&id, "second")).await;
+        fleet[0].resume();
+        let reply = running.join_next().await.unwrap().unwrap();
+
+        refusal(&reply, &["ownership_lost"]);
+        expect_world(&a, &id, "second", "b").await;
+        until_empty(&a).await;
+        return;
+    }
+    panic!("{TRIES} creations were too fast to be slept through");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_owner_whose_lease_ended_goes_on_with_what_nobody_has_claimed() {
     let redis = RedisServer::start().await;
     let fleet = fleet(&redis, 800).await;
