@@ -75,6 +75,8 @@ pub(super) struct Fleet {
     has_resigned: tokio::sync::Mutex<bool>,
     secret: RwLock<Option<Arc<str>>>,
     eviction_risk: Mutex<Option<String>>,
+    /// Why the registry did not take what it was last told.
+    refusal: Mutex<Option<String>>,
 }
 
 /// How the registry does, as far as this instance knows.
@@ -123,6 +125,7 @@ impl Fleet {
             nudge: Notify::new(),
             has_resigned: tokio::sync::Mutex::new(false),
             eviction_risk: Mutex::default(),
+            refusal: Mutex::default(),
         }
     }
 
@@ -319,8 +322,23 @@ impl Fleet {
         if !self.lease.is_registry_reachable() {
             return RegistryHealth::Down;
         }
+        let refusal = self.refusal.lock().expect("no holder panics").clone();
         let risk = self.eviction_risk();
-        risk.map_or(RegistryHealth::Ok, RegistryHealth::Degraded)
+        refusal
+            .or(risk)
+            .map_or(RegistryHealth::Ok, RegistryHealth::Degraded)
+    }
+
+    /// Notes why the registry did not take what it was told, or that it took everything.
+    fn note_refusal(&self, error: Option<&RegistryError>) {
+        let text = error.map(ToString::to_string);
+        let is_new = {
+            let mut refusal = self.refusal.lock().expect("no holder panics");
+            std::mem::replace(&mut *refusal, text).is_none()
+        };
+        if let Some(error) = error.filter(|_| is_new) {
+            tracing::warn!(%error, "the registry does not take what it is told");
+        }
     }
 
     fn eviction_risk(&self) -> Option<String> {

@@ -85,15 +85,21 @@ impl Registrar {
                 tokio::time::timeout(fleet.settings.ttl_flush, registrar.hurry.notified()).await;
             let told = async {
                 registrar.tell_ends(&fleet).await?;
-                if hurried.is_err() || registrar.reasserts_all.load(Ordering::Acquire) {
+                let flushes = hurried.is_err() || registrar.reasserts_all.load(Ordering::Acquire);
+                if flushes {
                     registrar.flush_once(&fleet, &simulations).await?;
                 }
-                Ok::<_, RegistryError>(())
+                Ok::<_, RegistryError>(flushes)
             };
-            if let Err(error) = told.await {
-                tracing::debug!(%error, "the registry was not told");
-                fleet.nudge.notify_one();
-                tokio::time::sleep(fleet.settings.ttl_flush.min(super::RETRY)).await;
+            match told.await {
+                Ok(true) => fleet.note_refusal(None),
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::debug!(%error, "the registry was not told");
+                    fleet.note_refusal(Some(&error));
+                    fleet.nudge.notify_one();
+                    tokio::time::sleep(fleet.settings.ttl_flush.min(super::RETRY)).await;
+                }
             }
         }
     }
