@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     clock::{Clock, Moment},
-    id::{SimulationId, Tenant},
+    id::{InstanceId, SimulationId, Tenant},
     registry::Owner,
 };
 
@@ -85,6 +85,16 @@ impl Locations {
             }
         }
         known.insert(id.clone(), location);
+    }
+
+    /// Forgets where a simulation is, unless it is this instance that has just created it: the
+    /// simulation may have been found before the news of it came.
+    pub(super) fn correct(&self, id: &SimulationId, instance: &InstanceId) {
+        let mut known = self.known();
+        let owner = known.get(id).and_then(|known| known.owner.as_ref());
+        if owner.is_none_or(|owner| owner.instance != *instance) {
+            known.remove(id);
+        }
     }
 
     pub(super) fn forget(&self, id: &SimulationId) {

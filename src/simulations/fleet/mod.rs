@@ -389,7 +389,11 @@ impl Fleet {
         loop {
             if let Ok(mut events) = self.registry.listen().await {
                 while let Some(event) = events.next().await {
-                    self.locations.forget(&event.id);
+                    if event.happening == Happening::Created {
+                        self.locations.correct(&event.id, &event.instance);
+                    } else {
+                        self.locations.forget(&event.id);
+                    }
                 }
             }
             tokio::time::sleep(RETRY * 4).await;
