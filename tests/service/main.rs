@@ -9,6 +9,7 @@ mod bodies;
 mod config;
 mod determinism;
 mod expiry;
+mod fleet;
 mod idempotency;
 mod joints;
 mod lifetime;

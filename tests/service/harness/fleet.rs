@@ -1,10 +1,15 @@
 //! Instances that share a registry.
 
-use std::ops::{Index, IndexMut};
+use std::{
+    ops::{Index, IndexMut},
+    time::Duration,
+};
 
 use futures_util::future::join_all;
 
-use crate::harness::{Client, Instance};
+use crate::harness::{Client, Instance, RedisServer, eventually};
+
+const SOON: Duration = Duration::from_secs(20);
 
 /// Real binaries that are called `a`, `b`, `c` and so on; all gone when this is dropped.
 pub(crate) struct Fleet {
@@ -59,6 +64,20 @@ impl Index<usize> for Fleet {
 impl IndexMut<usize> for Fleet {
     fn index_mut(&mut self, place: usize) -> &mut Instance {
         &mut self.instances[place]
+    }
+}
+
+/// Waits until an instance has asked, since now, which others live: it knows those by then.
+pub(crate) async fn until_roster_is_read(redis: &RedisServer, instance: &str) {
+    let lease = format!("instance:{instance}");
+    let mut last = redis.ttl_ms(&lease).await;
+    // The first renewal may have been under way.
+    for _ in 0..2 {
+        eventually(SOON, "the lease is renewed", async || {
+            let before = std::mem::replace(&mut last, redis.ttl_ms(&lease).await);
+            if last > before { Ok(()) } else { Err(last) }
+        })
+        .await;
     }
 }
 

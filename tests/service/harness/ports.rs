@@ -15,7 +15,7 @@ const BUS: u16 = 10_000;
 /// A port that nothing in this process was given before and nothing listens on now.
 ///
 /// Another process may still take it first, so whoever binds it tries again with another one.
-pub(super) fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static GIVEN: AtomicU32 = AtomicU32::new(0);
     // Test runs beside each other begin at different places.
     let begin = std::process::id().wrapping_mul(101);
