@@ -22,6 +22,7 @@ mod physics;
 mod predecessor;
 mod problems;
 mod python_client;
+mod redis_outage;
 mod redis_servers;
 mod settings;
 mod shutdown;
