@@ -28,4 +28,5 @@ mod settings;
 mod shutdown;
 mod simulations;
 mod stepping;
+mod topologies;
 mod trajectory;
