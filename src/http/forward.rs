@@ -190,7 +190,7 @@ impl Forwarder {
                     if destroys(&head.method, head.uri.path(), &id)
                         && response.status().is_success()
                     {
-                        self.simulations.forget(&id, &peer);
+                        self.simulations.forget_place(&id);
                     }
                     return Ok(response);
                 }

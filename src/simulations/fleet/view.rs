@@ -48,6 +48,13 @@ impl Simulations {
         }
     }
 
+    /// Forgets where a simulation is that is there no more.
+    pub fn forget_place(&self, id: &SimulationId) {
+        if let Some(fleet) = &self.inner.fleet {
+            fleet.locations.forget(id);
+        }
+    }
+
     /// The nonce of this instance's present lease, which callers that were sent here expect.
     pub fn nonce(&self) -> Option<crate::id::Nonce> {
         let fleet = self.inner.fleet.as_ref()?;
