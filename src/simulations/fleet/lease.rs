@@ -17,7 +17,7 @@ use crate::{
 
 /// For how long after an outage nothing is taken for unknown or lost: living owners are to speak
 /// first.
-const DOUBT: Duration = Duration::from_secs(1);
+const DOUBT: Duration = Duration::from_millis(600);
 
 /// This instance's lease as it stands. Renewed by the keeper, read by every request.
 pub(in crate::simulations) struct Lease {

@@ -37,7 +37,7 @@ use crate::{
 };
 
 /// How long after a failure the registry is asked again.
-const RETRY: Duration = Duration::from_millis(250);
+const RETRY: Duration = Duration::from_millis(150);
 /// How long the registry is waited for at the end of the process.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How often a name is claimed from one owner after the other before it is left alone.
@@ -396,7 +396,7 @@ impl Fleet {
                     }
                 }
             }
-            tokio::time::sleep(RETRY * 4).await;
+            tokio::time::sleep(RETRY * 5).await;
         }
     }
 
