@@ -123,11 +123,11 @@ impl Registry for MemoryRegistry {
         &self,
         me: &Owner,
         registration: &Registration,
-        over: Option<&FencingToken>,
+        over: Option<&Holding>,
     ) -> Result<Claim, RegistryError> {
         let mut known = self.known();
         if let Some(Entry::Owned(held)) = known.simulations.get(&registration.id)
-            && over != Some(&held.token)
+            && over != Some(&**held)
         {
             return Ok(Claim::Taken(Holding::clone(held)));
         }

@@ -43,12 +43,13 @@ pub trait Registry: Send + Sync + 'static {
     /// remembers.
     async fn silence(&self, owner: &Owner) -> Result<Option<Duration>, RegistryError>;
 
-    /// Makes `me` the owner of a simulation that nobody owns, or that is owned under `over`.
+    /// Makes `me` the owner of a simulation that nobody owns, or that is still owned as `over`
+    /// says: an owner that came back meanwhile has the same token under another name.
     async fn claim(
         &self,
         me: &Owner,
         registration: &Registration,
-        over: Option<&FencingToken>,
+        over: Option<&Holding>,
     ) -> Result<Claim, RegistryError>;
 
     /// Registers simulations of `me` again, whatever became of their entries, unless somebody

@@ -180,12 +180,13 @@ impl Registry for RedisRegistry {
         &self,
         me: &Owner,
         registration: &Registration,
-        over: Option<&FencingToken>,
+        over: Option<&Holding>,
     ) -> Result<Claim, RegistryError> {
         let mut arguments = vec![
             me.to_string(),
             registration.token.nonce().to_owned(),
-            over.map_or("", FencingToken::as_str).to_owned(),
+            over.map_or("", |seen| seen.token.as_str()).to_owned(),
+            over.map_or_else(String::new, |seen| seen.owner.to_string()),
             millis(registration.expires_in),
         ];
         arguments.extend(fields(registration));

@@ -195,9 +195,7 @@ impl Simulations {
         let mut claimed = registry.claim(&me, &registration, None).await?;
         if let Claimed::Taken(left) = &claimed {
             // It is not here and there is nowhere else: a creation was given up half-way.
-            claimed = registry
-                .claim(&me, &registration, Some(&left.token))
-                .await?;
+            claimed = registry.claim(&me, &registration, Some(left)).await?;
         }
         match claimed {
             Claimed::Granted(token) => Ok(Claim::new(tenant, token, 1)),

@@ -1,8 +1,9 @@
--- Makes an instance the owner of a simulation that nobody owns, or that is owned under the token given.
+-- Makes an instance the owner of a simulation that nobody owns, or that is owned as was seen.
 -- KEYS: sim:{<id>}:meta, tombstone:{<id>}.
--- ARGV: owner, nonce, token that may be replaced or '', milliseconds, then fields and values.
+-- ARGV: owner, nonce, token and owner that may be replaced or '', milliseconds, then fields and values.
 local held = redis.call('HMGET', KEYS[1], 'owner', 'token', 'tenant')
-if held[2] and held[2] ~= ARGV[3] then
+-- An owner that came back has the same token under the name of its next life.
+if held[2] and (held[2] ~= ARGV[3] or held[1] ~= ARGV[4]) then
   return {'taken', held[1], held[2], held[3] or ''}
 end
 -- Later than every fence before it, even if Redis forgot some of them: its clock went on.
@@ -13,6 +14,6 @@ if held[2] then
 end
 local token = string.format('%.0f:%s', fence, ARGV[2])
 redis.call('DEL', KEYS[1], KEYS[2])
-redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'token', token, unpack(ARGV, 5))
-redis.call('PEXPIRE', KEYS[1], ARGV[4])
+redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'token', token, unpack(ARGV, 6))
+redis.call('PEXPIRE', KEYS[1], ARGV[5])
 return {'granted', token}

@@ -207,7 +207,7 @@ impl Fleet {
                         let id = registration.id.clone();
                         return Err(SimulationError::OwnerUnreachable(id));
                     }
-                    Standing::Here | Standing::Dead => over = Some(holding.token),
+                    Standing::Here | Standing::Dead => over = Some(holding),
                 },
                 Err(_) if !is_named_by_client && !self.settings.fails_closed => {
                     self.nudge.notify_one();
