@@ -55,8 +55,9 @@ macro_rules! with_every_registry {
 
 with_every_registry!(
     a_claim_is_granted_once_and_tells_others_who_holds_it,
-    a_claim_over_the_token_that_was_seen_replaces_it_with_a_later_one,
-    a_claim_over_a_stale_token_is_refused_with_the_present_holder,
+    a_claim_over_the_holding_that_was_seen_replaces_it_with_a_later_one,
+    a_claim_over_a_stale_holding_is_refused_with_the_present_one,
+    an_owner_that_came_back_in_time_is_not_replaced,
     a_replaced_owner_can_neither_touch_nor_release_nor_reassert,
     a_touch_of_something_unknown_or_ended_says_that_it_is_missing,
     a_missing_entry_is_registered_again_under_the_same_token,
@@ -70,6 +71,7 @@ with_every_registry!(
     a_lease_is_renewed_until_it_has_run_out,
     a_lease_is_not_renewed_by_another_nonce_or_after_another_took_it,
     a_renewal_lists_those_who_live,
+    anybody_may_ask_who_lives,
     a_peer_is_shown_as_it_last_renewed_its_lease,
     the_silence_of_an_owner_begins_with_the_end_of_its_lease,
     an_instance_that_resigns_is_gone_at_once,
@@ -103,33 +105,33 @@ async fn a_claim_is_granted_once_and_tells_others_who_holds_it(registry: Arc<dyn
     assert_eq!(found.unwrap(), Whereabouts::Owned(holding));
 }
 
-async fn a_claim_over_the_token_that_was_seen_replaces_it_with_a_later_one(
+async fn a_claim_over_the_holding_that_was_seen_replaces_it_with_a_later_one(
     registry: Arc<dyn Registry>,
 ) {
-    let mut token = granted(
-        registry
-            .claim(&owner("a"), &registration("s", None), None)
-            .await,
-    );
+    let first = owner("a");
+    let token = granted(registry.claim(&first, &registration("s", None), None).await);
+    let mut seen = held(&first, &token);
 
     for name in ["b", "c", "d", "e"] {
         let next = owner(name);
         let wanted = registration("s", None);
-        let taken = granted(registry.claim(&next, &wanted, Some(&token)).await);
+        let taken = granted(registry.claim(&next, &wanted, Some(&seen)).await);
 
-        assert!(fence(&taken) > fence(&token), "{taken:?} after {token:?}");
+        assert!(
+            fence(&taken) > fence(&seen.token),
+            "{taken:?} over {seen:?}"
+        );
         assert_eq!(taken.nonce(), wanted.token.nonce());
         let found = registry.find(&sim("s"), None).await.unwrap();
         assert_eq!(found, owned(&next, &taken));
-        token = taken;
+        seen = held(&next, &taken);
     }
 }
 
-async fn a_claim_over_a_stale_token_is_refused_with_the_present_holder(
-    registry: Arc<dyn Registry>,
-) {
+async fn a_claim_over_a_stale_holding_is_refused_with_the_present_one(registry: Arc<dyn Registry>) {
     let (first, second, third) = (owner("a"), owner("b"), owner("c"));
     let stale = granted(registry.claim(&first, &registration("s", None), None).await);
+    let stale = held(&first, &stale);
     let present = registry
         .claim(&second, &registration("s", None), Some(&stale))
         .await;
@@ -137,21 +139,45 @@ async fn a_claim_over_a_stale_token_is_refused_with_the_present_holder(
 
     for over in [
         stale,
-        FencingToken::pending(),
-        FencingToken::from_text(&format!("{}:x", fence(&present))),
+        held(&second, &FencingToken::pending()),
+        held(
+            &second,
+            &FencingToken::from_text(&format!("{}:x", fence(&present))),
+        ),
+        held(&first, &present),
     ] {
         let refused = registry
             .claim(&third, &registration("s", None), Some(&over))
             .await
             .unwrap();
 
-        let holding = Holding {
-            owner: second.clone(),
-            token: present.clone(),
-            tenant: None,
-        };
-        assert_eq!(refused, Claim::Taken(holding), "over {over:?}");
+        assert_eq!(
+            refused,
+            Claim::Taken(held(&second, &present)),
+            "over {over:?}"
+        );
     }
+}
+
+async fn an_owner_that_came_back_in_time_is_not_replaced(registry: Arc<dyn Registry>) {
+    let (before, after, heir) = (owner("a"), owner("a"), owner("b"));
+    let wanted = registration("s", None);
+    let token = granted(registry.claim(&before, &wanted, None).await);
+    let seen = held(&before, &token);
+    let known = Registration {
+        token: token.clone(),
+        ..wanted
+    };
+
+    registry.reassert(&after, &[known]).await.unwrap();
+    let refused = registry
+        .claim(&heir, &registration("s", None), Some(&seen))
+        .await
+        .unwrap();
+
+    assert_eq!(refused, Claim::Taken(held(&after, &token)));
+    let touched = registry.touch(&[touch("s", &token)]).await.unwrap();
+    assert_eq!(touched, [Touched::Kept]);
 }
 
 async fn a_replaced_owner_can_neither_touch_nor_release_nor_reassert(registry: Arc<dyn Registry>) {
@@ -159,7 +185,7 @@ async fn a_replaced_owner_can_neither_touch_nor_release_nor_reassert(registry: A
     let wanted = registration("s", None);
     let old = granted(registry.claim(&first, &wanted, None).await);
     let new = registry
-        .claim(&second, &registration("s", None), Some(&old))
+        .claim(&second, &registration("s", None), Some(&held(&first, &old)))
         .await;
     let new = granted(new);
 
@@ -390,13 +416,13 @@ async fn a_lease_is_renewed_until_it_has_run_out(registry: Arc<dyn Registry>) {
     let before = registry.renew(&me, LONG).await.unwrap();
     registry.take_lease(&me, LONG).await.unwrap();
 
-    let held = registry.renew(&me, LONG).await.unwrap();
+    let renewed = registry.renew(&me, LONG).await.unwrap();
     registry.renew(&me, BRIEF).await.unwrap();
     until_gone(&*registry, &me).await;
     let after = registry.renew(&me, LONG).await.unwrap();
 
     assert!(matches!(before, Renewal::Gone), "{before:?}");
-    assert_eq!(living(held), [me.owner]);
+    assert_eq!(living(renewed), [me.owner]);
     assert!(matches!(after, Renewal::Gone), "{after:?}");
 }
 
@@ -436,6 +462,25 @@ async fn a_renewal_lists_those_who_live(registry: Arc<dyn Registry>) {
     .await;
 
     assert_eq!(lasting, [first.owner, second.owner]);
+}
+
+async fn anybody_may_ask_who_lives(registry: Arc<dyn Registry>) {
+    assert!(registry.living().await.unwrap().is_empty());
+    let (lasting, brief, leaving) = (peer("a", 0, 1), peer("b", 0, 1), peer("c", 0, 1));
+    for (who, lease) in [(&lasting, LONG), (&brief, BRIEF), (&leaving, LONG)] {
+        registry.take_lease(who, LONG).await.unwrap();
+        registry.renew(who, lease).await.unwrap();
+    }
+
+    registry.resign(&leaving.owner).await.unwrap();
+
+    eventually_true(
+        SOON,
+        "those whose leases ended are left out",
+        |owners: &Vec<Owner>| *owners == [lasting.owner.clone()],
+        async || registry.living().await.unwrap(),
+    )
+    .await;
 }
 
 async fn a_peer_is_shown_as_it_last_renewed_its_lease(registry: Arc<dyn Registry>) {
@@ -697,7 +742,11 @@ async fn a_replaced_owner_leaves_the_expiry_noted_by_the_next_one_alone() {
         expires_in: TTL * 10,
         ..registration("s", None)
     };
-    granted(registry.claim(&second, &replacing, Some(&old)).await);
+    granted(
+        registry
+            .claim(&second, &replacing, Some(&held(&first, &old)))
+            .await,
+    );
     let noted = async || -> Option<f64> { server.ask(&["ZSCORE", "sims:expiry", "s"]).await };
     let before = noted().await;
 
@@ -751,8 +800,8 @@ async fn live(registry: &dyn Registry, before: impl AsyncFn()) {
     before().await;
     registry.take_lease(&me, LONG).await.unwrap();
     before().await;
-    let held = registry.renew(&me, LONG).await.unwrap();
-    assert_eq!(living(held), std::slice::from_ref(&me.owner));
+    let renewed = registry.renew(&me, LONG).await.unwrap();
+    assert_eq!(living(renewed), std::slice::from_ref(&me.owner));
     before().await;
     assert_eq!(registry.secret("secret").await.unwrap(), "secret");
     before().await;
@@ -788,7 +837,11 @@ async fn live(registry: &dyn Registry, before: impl AsyncFn()) {
         tenant: tenant.clone(),
         ..registration("s", None)
     };
-    let taken = registry.claim(&heir.owner, &wanted, Some(&token)).await;
+    let seen = Holding {
+        tenant: tenant.clone(),
+        ..held(&me.owner, &token)
+    };
+    let taken = registry.claim(&heir.owner, &wanted, Some(&seen)).await;
     let token = granted(taken);
     before().await;
     let ended = Release {
@@ -902,11 +955,15 @@ fn release(id: &str, token: &FencingToken, ending: Ending) -> Release {
 }
 
 fn owned(owner: &Owner, token: &FencingToken) -> Whereabouts {
-    Whereabouts::Owned(Holding {
+    Whereabouts::Owned(held(owner, token))
+}
+
+fn held(owner: &Owner, token: &FencingToken) -> Holding {
+    Holding {
         owner: owner.clone(),
         token: token.clone(),
         tenant: None,
-    })
+    }
 }
 
 #[track_caller]
