@@ -50,7 +50,8 @@ const LIVENESS_CHECK: Duration = Duration::from_millis(250);
 const GRACE: Duration = Duration::from_secs(1);
 /// How often a request is sent.
 const ATTEMPTS: usize = 2;
-/// Bodies up to this many bytes are read before they are sent, so that they can be sent again.
+/// Bodies up to this many bytes are read before they are sent, so that they can be sent again, and
+/// so that they are sent in one piece with their head.
 const MAX_KEPT: u64 = 64 * 1024;
 /// How long another instance has to tell what it has.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(2);
@@ -247,18 +248,10 @@ impl Forwarder {
         let Some(onward) = self.onward(peer, head, caller, body) else {
             return Err(Failure::NotThere);
         };
-        let answered = self.client.request(onward);
+        let answered = pin!(self.exchange(onward, peer));
         let silence = pin!(self.silence(peer, self.patience));
         let mut response = match select(answered, silence).await {
-            Either::Left((Ok(response), _)) => response.map(Body::new),
-            Either::Left((Err(error), _)) => {
-                tracing::debug!(%error, instance = %peer.owner.instance, "a request was not answered by another instance");
-                return Err(if error.is_connect() {
-                    Failure::NotThere
-                } else {
-                    Failure::Broken
-                });
-            }
+            Either::Left((answered, _)) => answered?,
             Either::Right(((), _)) => return Err(Failure::Silent),
         };
         match response.status() {
@@ -273,6 +266,32 @@ impl Forwarder {
             response.headers_mut().remove(name);
         }
         Ok(response)
+    }
+
+    /// Sends a request and awaits its answer: all of it if it is small, so that it is passed on in
+    /// one piece.
+    async fn exchange(&self, onward: Request, peer: &Peer) -> Result<Response, Failure> {
+        let note = |error: &dyn std::fmt::Display| {
+            tracing::debug!(%error, instance = %peer.owner.instance, "a request was not answered by another instance");
+        };
+        let answered = self.client.request(onward).await.map_err(|error| {
+            note(&error);
+            if error.is_connect() {
+                Failure::NotThere
+            } else {
+                Failure::Broken
+            }
+        });
+        let (head, body) = answered?.into_parts();
+        let size = body.size_hint().exact();
+        if size.is_none_or(|size| size > MAX_KEPT) {
+            return Ok(Response::from_parts(head, Body::new(body)));
+        }
+        let whole = body.collect().await.map_err(|error| {
+            note(&error);
+            Failure::Broken
+        });
+        Ok(Response::from_parts(head, Body::from(whole?.to_bytes())))
     }
 
     /// What another instance answers when it is asked for something, if it does.

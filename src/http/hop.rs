@@ -109,12 +109,9 @@ pub(super) fn keyed(secret: &str) -> Hmac<Sha256> {
 }
 
 pub(super) fn to_hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    let mut hex = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        write!(hex, "{byte:02x}").expect("texts take whatever is written");
-    }
-    hex
+    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
+    let digits = bytes.iter().map(|byte| [byte >> 4, byte & 15]);
+    digits.flatten().map(digit).collect()
 }
 
 pub(super) fn from_hex(hex: &[u8]) -> Option<Vec<u8>> {
