@@ -215,8 +215,10 @@ fn seen(store: &RedisStore) -> SeenStore {
 
 fn redis_store(config: &Config) -> io::Result<RedisStore> {
     let target = config.redis_target().map_err(io::Error::other)?;
+    // A lease must outlast the wait for a Redis that hangs, or nothing would be answered meanwhile.
+    let timeout = config.redis_timeout_ms.min(config.lease_ttl_ms / 4);
     let options = RedisOptions {
-        timeout: Duration::from_millis(config.redis_timeout_ms),
+        timeout: Duration::from_millis(timeout),
         pool_size: config.redis_pool_size as usize,
         ca_pem: config.redis_ca_pem()?,
     };

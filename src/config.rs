@@ -42,7 +42,7 @@ pub struct Config {
     #[arg(long, env)]
     pub redis_ca_file: Option<PathBuf>,
 
-    /// How long Redis has for an answer, in milliseconds.
+    /// How long Redis has for an answer, in milliseconds; never more than a quarter of the lease.
     #[arg(long, env, default_value_t = 1000, value_parser = value_parser!(u64).range(100..=60_000))]
     pub redis_timeout_ms: u64,
 
