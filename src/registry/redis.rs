@@ -425,9 +425,9 @@ fn millis(duration: Duration) -> String {
 }
 
 fn fields(registration: &Registration) -> Vec<String> {
-    let tenant = registration.tenant.as_ref().map_or("", Tenant::as_str);
-    let tenant = ("tenant", tenant.to_owned());
-    let details = registration.details.iter().cloned().chain([tenant]);
+    let tenant = registration.tenant.as_ref();
+    let tenant = tenant.map(|tenant| ("tenant", tenant.to_string()));
+    let details = registration.details.iter().cloned().chain(tenant);
     details
         .flat_map(|(name, value)| [name.to_owned(), value])
         .collect()

@@ -8,6 +8,7 @@ mod bad_inputs;
 mod bodies;
 mod config;
 mod determinism;
+mod durability;
 mod expiry;
 mod fleet;
 mod idempotency;

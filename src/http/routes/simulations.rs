@@ -14,7 +14,7 @@ use unicode_normalization::UnicodeNormalization;
 use utoipa::ToSchema;
 
 use crate::{
-    config::Config,
+    config::{Config, StorageBackend},
     http::{
         caller::Caller,
         extract::{Json, Original, Simulation, parse_where_it_fits},
@@ -70,13 +70,10 @@ pub(crate) struct CreateRequest {
     #[serde(default)]
     #[schema(value_type = std::collections::HashMap<String, String>)]
     labels: Unique<String>,
-    /// What it should survive; this instance keeps simulations in memory whatever is asked for.
+    /// What it should survive: `registry` with Redis; without, whatever is asked for is answered
+    /// with `memory`.
     #[serde(default, deserialize_with = "present_word")]
     #[schema(nullable = false)]
-    #[expect(
-        dead_code,
-        reason = "checked, then answered with what this instance has"
-    )]
     durability: Option<Durability>,
     /// Its first bodies.
     #[serde(default, deserialize_with = "objects")]
@@ -87,7 +84,7 @@ pub(crate) struct CreateRequest {
 }
 
 /// What a simulation may be asked to survive.
-#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Durability {
     /// Nothing.
@@ -312,6 +309,14 @@ impl CreateRequest {
             .into_iter()
             .map(|(name, value)| (name, Some(value)));
         let labels = merge_labels(&Labels::new(), set.collect(), &mut faults);
+        let is_shared = config.storage_backend == StorageBackend::Redis;
+        if is_shared
+            && self
+                .durability
+                .is_some_and(|asked| asked != Durability::Registry)
+        {
+            faults.add("durability", "must be registry");
+        }
         let new = NewSimulation {
             id: id.and_then(Result::ok),
             tenant: caller.tenant.clone(),

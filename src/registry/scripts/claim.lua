@@ -14,6 +14,6 @@ if held[2] then
 end
 local token = string.format('%.0f:%s', fence, ARGV[2])
 redis.call('DEL', KEYS[1], KEYS[2])
-redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'token', token, unpack(ARGV, 6))
+redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'token', token, 'last_access', redis.call('TIME')[1], unpack(ARGV, 6))
 redis.call('PEXPIRE', KEYS[1], ARGV[5])
 return {'granted', token}

@@ -15,6 +15,6 @@ elseif string.match(token, '^%d+') == '0' then
   token = string.format('%.0f:%s', time[1] * 1000000 + time[2], nonce)
 end
 redis.call('DEL', KEYS[2])
-redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'token', token, unpack(ARGV, 4))
+redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'token', token, 'last_access', redis.call('TIME')[1], unpack(ARGV, 4))
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return {'kept', token}
