@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Certificates, Client, Fleet, Load, RedisCluster, RedisServer, SentinelSet, eventually,
+    Certificates, Client, Fleet, Load, RedisCluster, RedisServer, SentinelSet, Store, eventually,
     eventually_true, sphere,
 };
 
@@ -17,12 +17,6 @@ const FAST: [(&str, &str); 3] = [
 const SOON: Duration = Duration::from_secs(20);
 const PASSWORD: &str = "s3cret-p@ss/word";
 
-/// Where the keys are.
-enum Store<'a> {
-    Server(&'a RedisServer),
-    Cluster(&'a RedisCluster),
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fleet_lives_on_a_server_with_a_password_and_without_dangerous_commands() {
     let redis = RedisServer::with()
@@ -32,7 +26,7 @@ async fn a_fleet_lives_on_a_server_with_a_password_and_without_dangerous_command
         .await;
     let fleet = Fleet::start(3, &redis.url(), &FAST).await;
 
-    tell_the_story(&fleet, &Store::Server(&redis)).await;
+    tell_the_story(&fleet, Store::Server(&redis)).await;
 
     assert_discreet(&fleet);
 }
@@ -49,7 +43,7 @@ async fn a_fleet_lives_on_a_server_with_a_certificate_of_a_private_authority() {
     let env = [FAST.as_slice(), &[("REDIS_CA_FILE", &ca)]].concat();
     let fleet = Fleet::start(3, &redis.url(), &env).await;
 
-    tell_the_story(&fleet, &Store::Server(&redis)).await;
+    tell_the_story(&fleet, Store::Server(&redis)).await;
 
     assert_discreet(&fleet);
 }
@@ -97,7 +91,7 @@ async fn a_fleet_lives_on_a_server_behind_a_socket() {
     assert!(redis.url().starts_with("unix://"), "{}", redis.url());
     let fleet = Fleet::start(3, &redis.url(), &FAST).await;
 
-    tell_the_story(&fleet, &Store::Server(&redis)).await;
+    tell_the_story(&fleet, Store::Server(&redis)).await;
 
     assert_discreet(&fleet);
 }
@@ -107,7 +101,7 @@ async fn a_fleet_lives_on_a_cluster() {
     let redis = RedisCluster::start().await;
     let fleet = Fleet::start(3, &redis.url(), &FAST).await;
 
-    tell_the_story(&fleet, &Store::Cluster(&redis)).await;
+    tell_the_story(&fleet, Store::Cluster(&redis)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,7 +109,7 @@ async fn a_fleet_lives_through_the_end_of_a_master_that_sentinels_replace() {
     let mut set = SentinelSet::start().await;
     let fleet = Fleet::start(3, &set.url(), &FAST).await;
     let [a, b, c] = [fleet[0].client(), fleet[1].client(), fleet[2].client()];
-    tell_the_story(&fleet, &Store::Server(set.master())).await;
+    tell_the_story(&fleet, Store::Server(set.master())).await;
     let load = Load::on(&a, 4).await;
     let other = b.simulation(&json!({})).await;
     c.step(&other, 1).await.expect_status(200);
@@ -147,11 +141,11 @@ async fn a_fleet_lives_through_the_end_of_a_master_that_sentinels_replace() {
     load.end(&a).await;
     let state = a.state(&other).await.expect_status(200).json();
     assert_eq!(state["step"], 2);
-    tell_the_story(&fleet, &master).await;
+    tell_the_story(&fleet, master).await;
 }
 
 /// Simulations come, are used from everywhere, are forgotten by Redis and remembered, and go.
-async fn tell_the_story(fleet: &Fleet, store: &Store<'_>) {
+async fn tell_the_story(fleet: &Fleet, store: Store<'_>) {
     let [a, b, c] = [fleet[0].client(), fleet[1].client(), fleet[2].client()];
     for client in [&a, &b, &c] {
         until_redis_is(client, "ok").await;
@@ -227,42 +221,6 @@ async fn tell_the_story(fleet: &Fleet, store: &Store<'_>) {
     }
     let left = store.keys_of(&sim).await;
     assert_eq!(left, [format!("tombstone:{{{sim}}}")]);
-}
-
-impl Store<'_> {
-    fn servers(&self) -> &[RedisServer] {
-        match self {
-            Self::Server(server) => std::slice::from_ref(server),
-            Self::Cluster(cluster) => &cluster.nodes,
-        }
-    }
-
-    async fn keys_of(&self, sim: &str) -> Vec<String> {
-        match self {
-            Self::Server(server) => server.keys_of(sim).await,
-            Self::Cluster(cluster) => cluster.keys_of(sim).await,
-        }
-    }
-
-    async fn until_it_knows(&self, sim: &str) {
-        let entry = format!("sim:{{{sim}}}:meta");
-        eventually_true(
-            SOON,
-            "Redis knows the simulation",
-            |keys: &Vec<String>| keys.contains(&entry),
-            async || self.keys_of(sim).await,
-        )
-        .await;
-    }
-
-    /// Deletes every key; not every server has a command for that.
-    async fn forget_all(&self) {
-        for server in self.servers() {
-            for key in server.keys_of("").await {
-                server.ask::<u32>(&["DEL", &key]).await;
-            }
-        }
-    }
 }
 
 async fn until_redis_is(client: &Client, state: &str) {

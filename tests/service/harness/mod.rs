@@ -14,7 +14,9 @@ mod redis_cluster;
 mod redis_server;
 mod reply;
 mod sentinel;
+mod store;
 mod tls;
+mod topology;
 mod worlds;
 
 pub(crate) use client::{Call, Client};
@@ -29,7 +31,9 @@ pub(crate) use redis_cluster::RedisCluster;
 pub(crate) use redis_server::RedisServer;
 pub(crate) use reply::Reply;
 pub(crate) use sentinel::SentinelSet;
+pub(crate) use store::Store;
 pub(crate) use tls::Certificates;
+pub(crate) use topology::Topology;
 pub(crate) use worlds::{
     busy_world, find, find_body, ground, number, seconds_of_day, sphere, steps_lasting, triple,
     until_stepping, without, zero_gravity,

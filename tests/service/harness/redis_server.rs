@@ -11,7 +11,7 @@ use std::{
 
 use deadpool_redis::redis::{
     AsyncConnectionConfig, Client, FromRedisValue, RedisResult, TlsCertificates,
-    aio::MultiplexedConnection, cmd,
+    aio::MultiplexedConnection, cmd, pipe,
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tempfile::TempDir;
@@ -296,6 +296,19 @@ impl RedisServer {
         // A scan may show a key twice.
         keys.dedup();
         keys
+    }
+
+    /// Deletes these keys, with a command for each: those of a cluster's node are in many slots.
+    pub(crate) async fn delete(&self, keys: &[String]) {
+        if keys.is_empty() {
+            return;
+        }
+        let mut pipeline = pipe();
+        for key in keys {
+            pipeline.cmd("DEL").arg(key).ignore();
+        }
+        let deleted: RedisResult<()> = pipeline.exec_async(&mut self.connection().await).await;
+        deleted.expect("every server deletes keys");
     }
 
     /// How long a key has left, in Redis' own words: -1 is for ever, -2 is not there.

@@ -1,88 +1,24 @@
-//! What every registry promises, asked of the one in memory and of the one in Redis alike.
-
-#![expect(
-    clippy::unwrap_used,
-    reason = "each case is a test, called by one for each registry"
-)]
+//! What every registry promises; each case begins with a registry that knows nothing.
 
 use std::{sync::Arc, time::Duration};
 
-use deadpool_redis::redis::Value;
 use futures_util::StreamExt;
-use rapier_physics_service::{
-    clock::Clock,
-    id::{InstanceId, Nonce, SimulationId, Tenant},
-    redis_store::{RedisOptions, RedisStore, RedisTarget},
-    registry::{
-        Claim, Ending, Event, FencingToken, Happening, Holding, MemoryRegistry, Owner, Peer,
-        Reasserted, RedisRegistry, Registration, Registry, Release, Renewal, Touch, Touched,
-        Whereabouts,
-    },
+use rapier_physics_service::registry::{
+    Claim, Ending, Event, FencingToken, Happening, Holding, Owner, Peer, Reasserted, Registration,
+    Registry, Release, Renewal, Touched, Whereabouts,
 };
 
-use crate::harness::{RedisServer, eventually, eventually_true};
+use crate::{
+    backends::asked::{
+        BRIEF, LONG, SOON, fence, granted, held, living, owned, owner, peer, registration, release,
+        sim, tenant, touch,
+    },
+    harness::{eventually, eventually_true},
+};
 
-const SOON: Duration = Duration::from_secs(20);
-/// A lease whose end can be waited for.
-const BRIEF: Duration = Duration::from_millis(300);
-/// A lease that lasts longer than any of these cases.
-const LONG: Duration = Duration::from_secs(600);
-const TTL: Duration = Duration::from_secs(60);
-
-/// Runs each case once with each registry.
-macro_rules! with_every_registry {
-    ($($case:ident),* $(,)?) => {
-        mod in_memory {
-            $(
-                #[tokio::test(flavor = "multi_thread")]
-                async fn $case() {
-                    super::$case(super::memory()).await;
-                }
-            )*
-        }
-
-        mod in_redis {
-            $(
-                #[tokio::test(flavor = "multi_thread")]
-                async fn $case() {
-                    let server = super::RedisServer::start().await;
-                    super::$case(super::redis(&server)).await;
-                }
-            )*
-        }
-    };
-}
-
-with_every_registry!(
-    a_claim_is_granted_once_and_tells_others_who_holds_it,
-    a_claim_over_the_holding_that_was_seen_replaces_it_with_a_later_one,
-    a_claim_over_a_stale_holding_is_refused_with_the_present_one,
-    an_owner_that_came_back_in_time_is_not_replaced,
-    a_replaced_owner_can_neither_touch_nor_release_nor_reassert,
-    a_touch_of_something_unknown_or_ended_says_that_it_is_missing,
-    a_missing_entry_is_registered_again_under_the_same_token,
-    a_claim_whose_answer_was_never_heard_is_adopted_by_its_nonce,
-    a_claim_that_was_never_heard_of_is_registered_with_a_fence,
-    a_reassertion_hands_the_entry_to_the_next_life_of_its_owner,
-    a_release_leaves_a_tombstone_that_says_how_it_ended_and_blocks_nobody,
-    a_simulation_is_found_by_its_own_tenant_alone,
-    a_tombstone_is_seen_by_its_own_tenant_alone,
-    a_name_taken_by_one_tenant_is_taken_for_all,
-    a_lease_is_renewed_until_it_has_run_out,
-    a_lease_is_not_renewed_by_another_nonce_or_after_another_took_it,
-    a_renewal_lists_those_who_live,
-    anybody_may_ask_who_lives,
-    a_peer_is_shown_as_it_last_renewed_its_lease,
-    the_silence_of_an_owner_begins_with_the_end_of_its_lease,
-    an_instance_that_resigns_is_gone_at_once,
-    the_first_proposal_of_a_secret_wins,
-    what_is_announced_is_heard_in_order_by_all_who_listen,
-    a_thousand_touches_are_answered_in_their_order,
-    nothing_to_do_is_done,
-    a_whole_life_passes,
-);
-
-async fn a_claim_is_granted_once_and_tells_others_who_holds_it(registry: Arc<dyn Registry>) {
+pub(crate) async fn a_claim_is_granted_once_and_tells_others_who_holds_it(
+    registry: Arc<dyn Registry>,
+) {
     let (first, second) = (owner("a"), owner("b"));
     let wanted = registration("s", Some("alice"));
 
@@ -105,7 +41,7 @@ async fn a_claim_is_granted_once_and_tells_others_who_holds_it(registry: Arc<dyn
     assert_eq!(found.unwrap(), Whereabouts::Owned(holding));
 }
 
-async fn a_claim_over_the_holding_that_was_seen_replaces_it_with_a_later_one(
+pub(crate) async fn a_claim_over_the_holding_that_was_seen_replaces_it_with_a_later_one(
     registry: Arc<dyn Registry>,
 ) {
     let first = owner("a");
@@ -128,7 +64,9 @@ async fn a_claim_over_the_holding_that_was_seen_replaces_it_with_a_later_one(
     }
 }
 
-async fn a_claim_over_a_stale_holding_is_refused_with_the_present_one(registry: Arc<dyn Registry>) {
+pub(crate) async fn a_claim_over_a_stale_holding_is_refused_with_the_present_one(
+    registry: Arc<dyn Registry>,
+) {
     let (first, second, third) = (owner("a"), owner("b"), owner("c"));
     let stale = granted(registry.claim(&first, &registration("s", None), None).await);
     let stale = held(&first, &stale);
@@ -159,7 +97,7 @@ async fn a_claim_over_a_stale_holding_is_refused_with_the_present_one(registry: 
     }
 }
 
-async fn an_owner_that_came_back_in_time_is_not_replaced(registry: Arc<dyn Registry>) {
+pub(crate) async fn an_owner_that_came_back_in_time_is_not_replaced(registry: Arc<dyn Registry>) {
     let (before, after, heir) = (owner("a"), owner("a"), owner("b"));
     let wanted = registration("s", None);
     let token = granted(registry.claim(&before, &wanted, None).await);
@@ -180,7 +118,9 @@ async fn an_owner_that_came_back_in_time_is_not_replaced(registry: Arc<dyn Regis
     assert_eq!(touched, [Touched::Kept]);
 }
 
-async fn a_replaced_owner_can_neither_touch_nor_release_nor_reassert(registry: Arc<dyn Registry>) {
+pub(crate) async fn a_replaced_owner_can_neither_touch_nor_release_nor_reassert(
+    registry: Arc<dyn Registry>,
+) {
     let (first, second) = (owner("a"), owner("b"));
     let wanted = registration("s", None);
     let old = granted(registry.claim(&first, &wanted, None).await);
@@ -208,7 +148,7 @@ async fn a_replaced_owner_can_neither_touch_nor_release_nor_reassert(registry: A
     assert_eq!(touched, [Touched::Kept]);
 }
 
-async fn a_touch_of_something_unknown_or_ended_says_that_it_is_missing(
+pub(crate) async fn a_touch_of_something_unknown_or_ended_says_that_it_is_missing(
     registry: Arc<dyn Registry>,
 ) {
     let me = owner("a");
@@ -230,7 +170,9 @@ async fn a_touch_of_something_unknown_or_ended_says_that_it_is_missing(
     }
 }
 
-async fn a_missing_entry_is_registered_again_under_the_same_token(registry: Arc<dyn Registry>) {
+pub(crate) async fn a_missing_entry_is_registered_again_under_the_same_token(
+    registry: Arc<dyn Registry>,
+) {
     let (me, wanted) = (owner("a"), registration("s", Some("alice")));
     let token = granted(registry.claim(&me, &wanted, None).await);
     let ended = Release {
@@ -265,7 +207,9 @@ async fn a_missing_entry_is_registered_again_under_the_same_token(registry: Arc<
     assert_eq!(found, owned(&me, &unheard_of.token));
 }
 
-async fn a_claim_whose_answer_was_never_heard_is_adopted_by_its_nonce(registry: Arc<dyn Registry>) {
+pub(crate) async fn a_claim_whose_answer_was_never_heard_is_adopted_by_its_nonce(
+    registry: Arc<dyn Registry>,
+) {
     let (me, wanted) = (owner("a"), registration("s", None));
     let token = granted(registry.claim(&me, &wanted, None).await);
     assert_eq!(fence(&wanted.token), 0);
@@ -283,7 +227,9 @@ async fn a_claim_whose_answer_was_never_heard_is_adopted_by_its_nonce(registry: 
     assert_eq!(found, Whereabouts::Ended(Ending::Destroyed));
 }
 
-async fn a_claim_that_was_never_heard_of_is_registered_with_a_fence(registry: Arc<dyn Registry>) {
+pub(crate) async fn a_claim_that_was_never_heard_of_is_registered_with_a_fence(
+    registry: Arc<dyn Registry>,
+) {
     let (me, wanted) = (owner("a"), registration("s", None));
 
     let reasserted = registry.reassert(&me, std::slice::from_ref(&wanted)).await;
@@ -298,7 +244,9 @@ async fn a_claim_that_was_never_heard_of_is_registered_with_a_fence(registry: Ar
     assert_eq!(found, owned(&me, token));
 }
 
-async fn a_reassertion_hands_the_entry_to_the_next_life_of_its_owner(registry: Arc<dyn Registry>) {
+pub(crate) async fn a_reassertion_hands_the_entry_to_the_next_life_of_its_owner(
+    registry: Arc<dyn Registry>,
+) {
     let (before, after) = (owner("a"), owner("a"));
     let wanted = registration("s", None);
     let token = granted(registry.claim(&before, &wanted, None).await);
@@ -314,7 +262,7 @@ async fn a_reassertion_hands_the_entry_to_the_next_life_of_its_owner(registry: A
     assert_eq!(found, owned(&after, &token));
 }
 
-async fn a_release_leaves_a_tombstone_that_says_how_it_ended_and_blocks_nobody(
+pub(crate) async fn a_release_leaves_a_tombstone_that_says_how_it_ended_and_blocks_nobody(
     registry: Arc<dyn Registry>,
 ) {
     let (me, other) = (owner("a"), owner("b"));
@@ -339,7 +287,7 @@ async fn a_release_leaves_a_tombstone_that_says_how_it_ended_and_blocks_nobody(
     assert_eq!(found, owned(&other, &token));
 }
 
-async fn a_simulation_is_found_by_its_own_tenant_alone(registry: Arc<dyn Registry>) {
+pub(crate) async fn a_simulation_is_found_by_its_own_tenant_alone(registry: Arc<dyn Registry>) {
     let me = owner("a");
     let alices = registration("alices", Some("alice"));
     granted(registry.claim(&me, &alices, None).await);
@@ -368,7 +316,7 @@ async fn a_simulation_is_found_by_its_own_tenant_alone(registry: Arc<dyn Registr
     }
 }
 
-async fn a_tombstone_is_seen_by_its_own_tenant_alone(registry: Arc<dyn Registry>) {
+pub(crate) async fn a_tombstone_is_seen_by_its_own_tenant_alone(registry: Arc<dyn Registry>) {
     let me = owner("a");
     let alices = registration("s", Some("alice"));
     let token = granted(registry.claim(&me, &alices, None).await);
@@ -390,7 +338,7 @@ async fn a_tombstone_is_seen_by_its_own_tenant_alone(registry: Arc<dyn Registry>
     }
 }
 
-async fn a_name_taken_by_one_tenant_is_taken_for_all(registry: Arc<dyn Registry>) {
+pub(crate) async fn a_name_taken_by_one_tenant_is_taken_for_all(registry: Arc<dyn Registry>) {
     let me = owner("a");
     let token = granted(
         registry
@@ -411,7 +359,7 @@ async fn a_name_taken_by_one_tenant_is_taken_for_all(registry: Arc<dyn Registry>
     assert_eq!(refused, Claim::Taken(holding));
 }
 
-async fn a_lease_is_renewed_until_it_has_run_out(registry: Arc<dyn Registry>) {
+pub(crate) async fn a_lease_is_renewed_until_it_has_run_out(registry: Arc<dyn Registry>) {
     let me = peer("a", 3, 7);
     let before = registry.renew(&me, LONG).await.unwrap();
     registry.take_lease(&me, LONG).await.unwrap();
@@ -426,7 +374,7 @@ async fn a_lease_is_renewed_until_it_has_run_out(registry: Arc<dyn Registry>) {
     assert!(matches!(after, Renewal::Gone), "{after:?}");
 }
 
-async fn a_lease_is_not_renewed_by_another_nonce_or_after_another_took_it(
+pub(crate) async fn a_lease_is_not_renewed_by_another_nonce_or_after_another_took_it(
     registry: Arc<dyn Registry>,
 ) {
     let (first, second) = (peer("a", 0, 1), peer("a", 0, 2));
@@ -446,7 +394,7 @@ async fn a_lease_is_not_renewed_by_another_nonce_or_after_another_took_it(
     assert_eq!(shown, Some(second));
 }
 
-async fn a_renewal_lists_those_who_live(registry: Arc<dyn Registry>) {
+pub(crate) async fn a_renewal_lists_those_who_live(registry: Arc<dyn Registry>) {
     let (first, second, brief) = (peer("a", 0, 1), peer("b", 0, 1), peer("c", 0, 1));
     for (who, lease) in [(&first, LONG), (&second, LONG), (&brief, BRIEF)] {
         registry.take_lease(who, LONG).await.unwrap();
@@ -464,7 +412,7 @@ async fn a_renewal_lists_those_who_live(registry: Arc<dyn Registry>) {
     assert_eq!(lasting, [first.owner, second.owner]);
 }
 
-async fn anybody_may_ask_who_lives(registry: Arc<dyn Registry>) {
+pub(crate) async fn anybody_may_ask_who_lives(registry: Arc<dyn Registry>) {
     assert!(registry.living().await.unwrap().is_empty());
     let (lasting, brief, leaving) = (peer("a", 0, 1), peer("b", 0, 1), peer("c", 0, 1));
     for (who, lease) in [(&lasting, LONG), (&brief, BRIEF), (&leaving, LONG)] {
@@ -483,7 +431,7 @@ async fn anybody_may_ask_who_lives(registry: Arc<dyn Registry>) {
     .await;
 }
 
-async fn a_peer_is_shown_as_it_last_renewed_its_lease(registry: Arc<dyn Registry>) {
+pub(crate) async fn a_peer_is_shown_as_it_last_renewed_its_lease(registry: Arc<dyn Registry>) {
     let first = peer("a", 1, 9);
     let later = Peer {
         simulations: 4,
@@ -503,7 +451,9 @@ async fn a_peer_is_shown_as_it_last_renewed_its_lease(registry: Arc<dyn Registry
     assert_eq!(unknown, None);
 }
 
-async fn the_silence_of_an_owner_begins_with_the_end_of_its_lease(registry: Arc<dyn Registry>) {
+pub(crate) async fn the_silence_of_an_owner_begins_with_the_end_of_its_lease(
+    registry: Arc<dyn Registry>,
+) {
     let me = peer("a", 0, 1);
     registry.take_lease(&me, LONG).await.unwrap();
     registry.renew(&me, LONG).await.unwrap();
@@ -525,7 +475,7 @@ async fn the_silence_of_an_owner_begins_with_the_end_of_its_lease(registry: Arc<
     assert_eq!(registry.peer(&me.owner.instance).await.unwrap(), None);
 }
 
-async fn an_instance_that_resigns_is_gone_at_once(registry: Arc<dyn Registry>) {
+pub(crate) async fn an_instance_that_resigns_is_gone_at_once(registry: Arc<dyn Registry>) {
     let (leaving, staying) = (peer("a", 0, 1), peer("b", 0, 1));
     for who in [&leaving, &staying] {
         registry.take_lease(who, LONG).await.unwrap();
@@ -542,14 +492,16 @@ async fn an_instance_that_resigns_is_gone_at_once(registry: Arc<dyn Registry>) {
     assert_eq!(left, [staying.owner]);
 }
 
-async fn the_first_proposal_of_a_secret_wins(registry: Arc<dyn Registry>) {
+pub(crate) async fn the_first_proposal_of_a_secret_wins(registry: Arc<dyn Registry>) {
     let first = registry.secret("first").await.unwrap();
     let second = registry.secret("second").await.unwrap();
 
     assert_eq!((first.as_str(), second.as_str()), ("first", "first"));
 }
 
-async fn what_is_announced_is_heard_in_order_by_all_who_listen(registry: Arc<dyn Registry>) {
+pub(crate) async fn what_is_announced_is_heard_in_order_by_all_who_listen(
+    registry: Arc<dyn Registry>,
+) {
     let events: Vec<_> = [
         Happening::Created,
         Happening::Lost,
@@ -575,7 +527,7 @@ async fn what_is_announced_is_heard_in_order_by_all_who_listen(registry: Arc<dyn
     }
 }
 
-async fn a_thousand_touches_are_answered_in_their_order(registry: Arc<dyn Registry>) {
+pub(crate) async fn a_thousand_touches_are_answered_in_their_order(registry: Arc<dyn Registry>) {
     let (me, count) = (owner("a"), 1000);
     let wanted: Vec<_> = (0..count)
         .map(|n| registration(&format!("s{n}"), None))
@@ -605,7 +557,7 @@ async fn a_thousand_touches_are_answered_in_their_order(registry: Arc<dyn Regist
     }
 }
 
-async fn nothing_to_do_is_done(registry: Arc<dyn Registry>) {
+pub(crate) async fn nothing_to_do_is_done(registry: Arc<dyn Registry>) {
     let me = owner("a");
 
     assert!(registry.reassert(&me, &[]).await.unwrap().is_empty());
@@ -615,185 +567,12 @@ async fn nothing_to_do_is_done(registry: Arc<dyn Registry>) {
     assert_eq!(registry.sweep(10).await.unwrap(), 0);
 }
 
-async fn a_whole_life_passes(registry: Arc<dyn Registry>) {
+pub(crate) async fn a_whole_life_passes(registry: Arc<dyn Registry>) {
     live(&*registry, async || {}).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_transition_survives_the_loss_of_all_scripts() {
-    let server = RedisServer::start().await;
-    let registry = redis(&server);
-
-    live(&*registry, async || {
-        server.ask::<()>(&["SCRIPT", "FLUSH"]).await;
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn commands_that_hosted_servers_lack_are_not_needed() {
-    let server = RedisServer::with()
-        .renamed_commands(&["KEYS", "CONFIG", "FLUSHALL", "FLUSHDB"])
-        .start()
-        .await;
-    let registry = redis(&server);
-
-    live(&*registry, async || {}).await;
-
-    assert_eq!(registry.eviction_risk().await, None);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn fences_grow_across_the_loss_of_everything() {
-    let server = RedisServer::start().await;
-    let registry = redis(&server);
-    let me = owner("a");
-    let mut last = 0;
-
-    for _ in 0..5 {
-        let wanted = registration("s", None);
-        let token = granted(registry.claim(&me, &wanted, None).await);
-        assert!(fence(&token) > last, "{token:?} after {last}");
-        server.flush_all().await;
-        let unheard = registry.reassert(&me, &[wanted]).await.unwrap();
-        let [Reasserted::Kept(reasserted)] = &unheard[..] else {
-            panic!("{unheard:?}");
-        };
-        assert!(fence(reasserted) > fence(&token), "{reasserted:?}");
-        last = fence(reasserted);
-        server.flush_all().await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn entries_expire_in_redis_as_they_were_told_to() {
-    let server = RedisServer::start().await;
-    let registry = redis(&server);
-    let me = owner("a");
-    let meta = "sim:{s}:meta";
-    let wanted = registration("s", None);
-    let token = granted(registry.claim(&me, &wanted, None).await);
-    let near = |left: i64, told: i64| (told - 15_000..=told).contains(&left);
-
-    let claimed = server.ttl_ms(meta).await;
-    let longer = Touch {
-        expires_in: TTL * 10,
-        ..touch("s", &token)
-    };
-    registry.touch(&[longer]).await.unwrap();
-    let touched = server.ttl_ms(meta).await;
-    registry.touch(&[touch("s", &token)]).await.unwrap();
-    let not_sooner = server.ttl_ms(meta).await;
-    let known = Registration { token, ..wanted };
-    registry.reassert(&me, &[known]).await.unwrap();
-    let sooner = server.ttl_ms(meta).await;
-
-    assert!(near(claimed, 60_000), "{claimed}");
-    assert!(near(touched, 600_000), "{touched}");
-    assert!(near(not_sooner, 600_000), "{not_sooner}");
-    assert!(near(sooner, 60_000), "{sooner}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_nobody_was_left_to_end_is_taken_for_expired_when_its_time_is_over() {
-    let server = RedisServer::start().await;
-    let registry = redis(&server);
-    let me = owner("a");
-    let brief = Registration {
-        expires_in: BRIEF,
-        ..registration("brief", Some("alice"))
-    };
-    granted(registry.claim(&me, &brief, None).await);
-    granted(
-        registry
-            .claim(&me, &registration("mislaid", None), None)
-            .await,
-    );
-
-    server.ask::<()>(&["DEL", "sim:{mislaid}:meta"]).await;
-    let mislaid = registry.find(&sim("mislaid"), None).await.unwrap();
-    eventually_true(
-        SOON,
-        "the entry has run out",
-        |found| *found == Whereabouts::Ended(Ending::Expired),
-        async || {
-            let alice = tenant("alice");
-            let found = registry.find(&sim("brief"), alice.as_ref()).await;
-            found.unwrap()
-        },
-    )
-    .await;
-
-    assert_eq!(mislaid, Whereabouts::Mislaid);
-    for stranger in [None, tenant("bob")] {
-        let found = registry.find(&sim("brief"), stranger.as_ref()).await;
-        assert_eq!(found.unwrap(), Whereabouts::Unknown);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_replaced_owner_leaves_the_expiry_noted_by_the_next_one_alone() {
-    let server = RedisServer::start().await;
-    let registry = redis(&server);
-    let (first, second) = (owner("a"), owner("b"));
-    let wanted = registration("s", None);
-    let old = granted(registry.claim(&first, &wanted, None).await);
-    let replacing = Registration {
-        expires_in: TTL * 10,
-        ..registration("s", None)
-    };
-    granted(
-        registry
-            .claim(&second, &replacing, Some(&held(&first, &old)))
-            .await,
-    );
-    let noted = async || -> Option<f64> { server.ask(&["ZSCORE", "sims:expiry", "s"]).await };
-    let before = noted().await;
-
-    let known = Registration {
-        token: old.clone(),
-        ..wanted
-    };
-    registry.touch(&[touch("s", &old)]).await.unwrap();
-    registry.reassert(&first, &[known]).await.unwrap();
-    registry
-        .release(&[release("s", &old, Ending::Lost)])
-        .await
-        .unwrap();
-
-    assert!(before.is_some());
-    assert_eq!(noted().await, before);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_ended_long_ago_is_swept_a_batch_at_a_time() {
-    let server = RedisServer::start().await;
-    let registry = redis(&server);
-    granted(
-        registry
-            .claim(&owner("a"), &registration("lives", None), None)
-            .await,
-    );
-    for n in 0..7 {
-        let member = format!("old-{n}");
-        server
-            .ask::<Value>(&["ZADD", "sims:expiry", "1000", &member])
-            .await;
-    }
-
-    let swept = [
-        registry.sweep(5).await.unwrap(),
-        registry.sweep(5).await.unwrap(),
-        registry.sweep(5).await.unwrap(),
-    ];
-
-    assert_eq!(swept, [5, 2, 0]);
-    let left: Vec<String> = server.ask(&["ZRANGE", "sims:expiry", "0", "-1"]).await;
-    assert_eq!(left, ["lives"]);
 }
 
 /// Goes through every transition there is, with `before` before each.
-async fn live(registry: &dyn Registry, before: impl AsyncFn()) {
+pub(crate) async fn live(registry: &dyn Registry, before: impl AsyncFn()) {
     let (me, heir) = (peer("a", 1, 2), peer("b", 3, 4));
     let wanted = registration("s", Some("alice"));
 
@@ -872,21 +651,6 @@ async fn live(registry: &dyn Registry, before: impl AsyncFn()) {
     assert_eq!(next.expect("announcements arrive"), Some(event));
 }
 
-fn memory() -> Arc<dyn Registry> {
-    Arc::new(MemoryRegistry::new(Clock::start()))
-}
-
-fn redis(server: &RedisServer) -> Arc<dyn Registry> {
-    let target = RedisTarget::parse(&server.url()).expect("servers have legal addresses");
-    let options = RedisOptions {
-        timeout: Duration::from_secs(10),
-        pool_size: 4,
-        ca_pem: None,
-    };
-    let store = RedisStore::new(&target, options).expect("a store without TLS can be built");
-    Arc::new(RedisRegistry::new(store))
-}
-
 /// Waits until the lease of an instance is over.
 async fn until_gone(registry: &dyn Registry, peer: &Peer) {
     eventually_true(SOON, "the lease is over", Option::is_none, async || {
@@ -894,101 +658,4 @@ async fn until_gone(registry: &dyn Registry, peer: &Peer) {
         shown.expect("the registry answers")
     })
     .await;
-}
-
-fn sim(id: &str) -> SimulationId {
-    SimulationId::parse(id).expect("tests use legal ids")
-}
-
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "the registry takes tenants that may not be there"
-)]
-fn tenant(name: &str) -> Option<Tenant> {
-    Some(Tenant::parse(name).expect("tests use legal names"))
-}
-
-/// A new life of this instance.
-fn owner(instance: &str) -> Owner {
-    Owner {
-        instance: InstanceId::parse(instance).expect("tests use legal names"),
-        nonce: Nonce::random(),
-    }
-}
-
-fn peer(instance: &str, simulations: usize, room: usize) -> Peer {
-    Peer {
-        owner: owner(instance),
-        url: "http://somewhere:1".into(),
-        simulations,
-        room,
-    }
-}
-
-/// A claim that is yet to be heard.
-fn registration(id: &str, whose: Option<&str>) -> Registration {
-    Registration {
-        id: sim(id),
-        tenant: whose.and_then(tenant),
-        token: FencingToken::pending(),
-        expires_in: TTL,
-        details: vec![("labels", "{}".to_owned())],
-    }
-}
-
-fn touch(id: &str, token: &FencingToken) -> Touch {
-    Touch {
-        id: sim(id),
-        tenant: None,
-        token: token.clone(),
-        expires_in: TTL,
-    }
-}
-
-fn release(id: &str, token: &FencingToken, ending: Ending) -> Release {
-    Release {
-        id: sim(id),
-        tenant: None,
-        token: token.clone(),
-        ending,
-    }
-}
-
-fn owned(owner: &Owner, token: &FencingToken) -> Whereabouts {
-    Whereabouts::Owned(held(owner, token))
-}
-
-fn held(owner: &Owner, token: &FencingToken) -> Holding {
-    Holding {
-        owner: owner.clone(),
-        token: token.clone(),
-        tenant: None,
-    }
-}
-
-#[track_caller]
-fn granted<E: std::fmt::Debug>(claim: Result<Claim, E>) -> FencingToken {
-    match claim {
-        Ok(Claim::Granted(token)) => token,
-        other => panic!("not granted: {other:?}"),
-    }
-}
-
-fn fence(token: &FencingToken) -> u64 {
-    let fence = token.as_str().split(':').next();
-    fence
-        .and_then(|fence| fence.parse().ok())
-        .expect("a token begins with its fence")
-}
-
-/// Who lives, in the order of their names.
-#[track_caller]
-fn living(renewal: Renewal) -> Vec<Owner> {
-    match renewal {
-        Renewal::Held(mut owners) => {
-            owners.sort_by(|a, b| a.instance.cmp(&b.instance));
-            owners
-        }
-        Renewal::Gone => panic!("the lease is not held"),
-    }
 }
