@@ -177,7 +177,7 @@ async fn watcher(master: u16) -> RedisServer {
         .sentinel()
         .line(format!("sentinel monitor {NAME} 127.0.0.1 {master} 2"))
         .line(format!("sentinel down-after-milliseconds {NAME} 1500"))
-        .line(format!("sentinel failover-timeout {NAME} 5000"))
+        .line(format!("sentinel failover-timeout {NAME} 2000"))
         .start()
         .await;
     // Seconds pass by default between one look and the next, and a sentinel that was kept from
