@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::harness::{
-    Client, Fleet, RedisServer, busy_world, eventually, eventually_true, steps_lasting,
+    Client, Fleet, RedisServer, Store, busy_world, eventually, eventually_true, steps_lasting,
     until_stepping, zero_gravity,
 };
 
@@ -31,22 +31,8 @@ async fn an_access_through_any_instance_is_in_redis_within_a_flush() {
     let [a, b] = both(&fleet);
     a.simulation(&lasting("s", 3)).await;
 
-    for (n, client) in [&a, &b, &a, &b, &a, &b].into_iter().enumerate() {
-        let before = until_ttl(&redis, "s", 1..2400).await;
-        let reply = match n / 2 {
-            0 => client.keepalive("s").await,
-            1 => client.state("s").await,
-            _ => client.step("s", 1).await,
-        };
-        let asked = Instant::now();
-        reply.expect_status(200);
-
-        let after = until_ttl(&redis, "s", 2500..10_000).await;
-
-        let took = asked.elapsed();
-        assert!(took < FLUSH + SLACK, "{n}: {took:?}");
-        assert!(after > before, "{n}: {after} after {before}");
-        assert!(after <= 3000 + FLUSH_MS, "{n}: {after}");
+    for (n, client) in [&a, &a, &a, &b, &b, &b].into_iter().enumerate() {
+        refresh(&redis, client, "s", n).await;
     }
 }
 
@@ -177,28 +163,10 @@ async fn an_expired_simulation_is_gone_from_memory_and_redis_and_everybody_says_
     let fleet = fleet(&redis).await;
     let [a, b] = both(&fleet);
     let ids: Vec<_> = (0..20).map(|n| format!("brief-{n}")).collect();
-    let creations = ids.iter().map(async |id| {
-        a.simulation(&lasting(id, 1)).await;
-    });
-    join_all(creations).await;
     b.simulation(&lasting("lasting", 600)).await;
-    let created = Instant::now();
-    let deadline = Duration::from_secs(1) + SLACK;
 
-    until_count(&a, 0).await;
-    for id in &ids {
-        let tombstone = format!("tombstone:{{{id}}}");
-        until_keys(&redis, &format!("{{{id}}}"), &[&tombstone]).await;
-    }
-    let took = created.elapsed();
+    expire(&redis, &fleet.clients(), &ids).await;
 
-    assert!(took < deadline, "{took:?}");
-    for id in &ids {
-        for client in [&a, &b] {
-            let expired = client.state(id).await;
-            expired.expect_problem(404, "simulation_expired");
-        }
-    }
     let noted: Vec<String> = redis.ask(&["ZRANGE", "sims:expiry", "0", "-1"]).await;
     assert_eq!(noted, ["lasting"]);
     let left = redis.ttl_ms("tombstone:{brief-0}").await;
@@ -285,18 +253,7 @@ async fn all_simulations_are_registered_again_soon_after_redis_forgot_everything
 
     for _ in 0..3 {
         redis.flush_all().await;
-        let forgot = Instant::now();
-        for id in used.iter().chain(&idle) {
-            eventually_true(
-                SOON,
-                "the entry is back",
-                |&left| left > 0,
-                async || redis.ttl_ms(&meta(id)).await,
-            )
-            .await;
-        }
-        let took = forgot.elapsed();
-        assert!(took < FLUSH * 2 + LEASE / 3 + SLACK, "{took:?}");
+        until_registered_again(&redis, used.iter().chain(&idle)).await;
     }
     is_over.store(true, Ordering::Release);
     let answered = load.join_all().await;
@@ -413,6 +370,74 @@ async fn a_simulation_destroyed_through_any_instance_leaves_a_tombstone_that_blo
     }
 }
 
+/// Uses a simulation that is left to itself for three seconds, in one way or another; Redis is to
+/// hear of it within a flush.
+pub(crate) async fn refresh(redis: impl Into<Store<'_>>, client: &Client, sim: &str, way: usize) {
+    let redis = redis.into();
+    let before = until_ttl(redis, sim, 1..2400).await;
+    let reply = match way % 3 {
+        0 => client.keepalive(sim).await,
+        1 => client.state(sim).await,
+        _ => client.step(sim, 1).await,
+    };
+    let asked = Instant::now();
+    reply.expect_status(200);
+
+    let after = until_ttl(redis, sim, 2500..10_000).await;
+
+    let took = asked.elapsed();
+    assert!(took < FLUSH + SLACK, "{way}: {took:?}");
+    assert!(after > before, "{way}: {after} after {before}");
+    assert!(after <= 3000 + FLUSH_MS, "{way}: {after}");
+}
+
+/// Leaves simulations of the first of these instances, which has no others, to themselves until
+/// nothing but tombstones is left.
+pub(crate) async fn expire(redis: impl Into<Store<'_>>, clients: &[Client], ids: &[String]) {
+    let redis = redis.into();
+    let creations = ids.iter().map(async |id| {
+        clients[0].simulation(&lasting(id, 1)).await;
+    });
+    join_all(creations).await;
+    let created = Instant::now();
+    let deadline = Duration::from_secs(1) + SLACK;
+
+    until_count(&clients[0], 0).await;
+    for id in ids {
+        let tombstone = format!("tombstone:{{{id}}}");
+        until_keys(redis, &format!("{{{id}}}"), &[&tombstone]).await;
+    }
+    let took = created.elapsed();
+
+    assert!(took < deadline, "{took:?}");
+    for id in ids {
+        for client in clients {
+            let expired = client.state(id).await;
+            expired.expect_problem(404, "simulation_expired");
+        }
+    }
+}
+
+/// Waits for the entries of simulations that Redis has just forgotten.
+pub(crate) async fn until_registered_again(
+    redis: impl Into<Store<'_>>,
+    ids: impl IntoIterator<Item = &String>,
+) {
+    let redis = redis.into();
+    let forgot = Instant::now();
+    for id in ids {
+        eventually_true(
+            SOON,
+            "the entry is back",
+            |&left| left > 0,
+            async || redis.ttl_ms(&meta(id)).await,
+        )
+        .await;
+    }
+    let took = forgot.elapsed();
+    assert!(took < FLUSH * 2 + LEASE / 3 + SLACK, "{took:?}");
+}
+
 /// Uses a simulation until it is over; how often, all without a fault.
 async fn use_until(is_over: Arc<AtomicBool>, client: Client, sim: String) -> usize {
     let mut answered = 0;
@@ -448,7 +473,7 @@ fn both(fleet: &Fleet) -> [Client; 2] {
 }
 
 /// An empty world that lives for so many seconds without being used.
-fn lasting(id: &str, ttl: i64) -> Value {
+pub(crate) fn lasting(id: &str, ttl: i64) -> Value {
     let mut request = zero_gravity();
     request["id"] = json!(id);
     request["ttl_seconds"] = json!(ttl);
@@ -456,7 +481,8 @@ fn lasting(id: &str, ttl: i64) -> Value {
 }
 
 /// Waits until the entry has about so many milliseconds left, and returns how many.
-async fn until_ttl(redis: &RedisServer, sim: &str, expected: std::ops::Range<i64>) -> i64 {
+async fn until_ttl(redis: impl Into<Store<'_>>, sim: &str, expected: std::ops::Range<i64>) -> i64 {
+    let redis = redis.into();
     eventually_true(
         SOON,
         "the entry has the time to live that it should have",
@@ -467,7 +493,8 @@ async fn until_ttl(redis: &RedisServer, sim: &str, expected: std::ops::Range<i64
 }
 
 /// Waits until these are the only keys with this text in their names.
-async fn until_keys(redis: &RedisServer, text: &str, expected: &[&str]) {
+async fn until_keys(redis: impl Into<Store<'_>>, text: &str, expected: &[&str]) {
+    let redis = redis.into();
     eventually_true(
         SOON,
         "the keys are those that should be there",

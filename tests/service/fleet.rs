@@ -32,33 +32,8 @@ const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 async fn every_route_of_a_simulation_answers_alike_through_every_instance() {
     let redis = RedisServer::start().await;
     let fleet = Fleet::start(3, &redis.url(), &FAST).await;
-    let clients = fleet.clients();
-    let script = script();
-    assert_complete(&clients[0], &script).await;
 
-    for (owner, name) in clients.iter().zip(NAMES) {
-        let mut expected: Option<Vec<Exchange>> = None;
-        for asked in &clients {
-            let world = json!({"id": name, "bodies": [
-                ground("floor"), sphere("ball", 0.5, [0.0, 5.0, 0.0]), sphere("partner", 0.5, [3.0, 5.0, 0.0])
-            ]});
-            owner.create_simulation(&world).await.expect_status(201);
-            let mut said = Vec::new();
-            for (method, path, body) in &script {
-                said.push(exchange(asked, method, path, name, body.as_ref()).await);
-                if *method == "GET" {
-                    let head = exchange(asked, "HEAD", path, name, None).await;
-                    let got = said.last().expect("it was just pushed");
-                    assert_eq!((head.status, &head.headers), (got.status, &got.headers));
-                    assert_eq!(head.body, "");
-                }
-            }
-            let expected = expected.get_or_insert_with(|| said.clone());
-            for (found, expected) in said.iter().zip(expected.iter()) {
-                assert_eq!(found, expected, "at {}", asked.address());
-            }
-        }
-    }
+    expect_every_route_to_answer_alike(&fleet.clients()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -468,6 +443,36 @@ async fn replies_through_another_instance_end_when_the_owner_is_killed_and_none_
     })
     .await;
     b.state(&sim).await.expect_problem(404, "simulation_lost");
+}
+
+/// Asks everything about a simulation of each of three instances, through each of them.
+pub(crate) async fn expect_every_route_to_answer_alike(clients: &[Client]) {
+    let script = script();
+    assert_complete(&clients[0], &script).await;
+
+    for (owner, name) in clients.iter().zip(NAMES) {
+        let mut expected: Option<Vec<Exchange>> = None;
+        for asked in clients {
+            let world = json!({"id": name, "bodies": [
+                ground("floor"), sphere("ball", 0.5, [0.0, 5.0, 0.0]), sphere("partner", 0.5, [3.0, 5.0, 0.0])
+            ]});
+            owner.create_simulation(&world).await.expect_status(201);
+            let mut said = Vec::new();
+            for (method, path, body) in &script {
+                said.push(exchange(asked, method, path, name, body.as_ref()).await);
+                if *method == "GET" {
+                    let head = exchange(asked, "HEAD", path, name, None).await;
+                    let got = said.last().expect("it was just pushed");
+                    assert_eq!((head.status, &head.headers), (got.status, &got.headers));
+                    assert_eq!(head.body, "");
+                }
+            }
+            let expected = expected.get_or_insert_with(|| said.clone());
+            for (found, expected) in said.iter().zip(expected.iter()) {
+                assert_eq!(found, expected, "at {}", asked.address());
+            }
+        }
+    }
 }
 
 /// What was said, without what differs from one request to the next.

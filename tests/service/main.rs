@@ -29,5 +29,6 @@ mod settings;
 mod shutdown;
 mod simulations;
 mod stepping;
+mod suite;
 mod topologies;
 mod trajectory;

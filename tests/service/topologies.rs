@@ -223,7 +223,7 @@ async fn tell_the_story(fleet: &Fleet, store: Store<'_>) {
     assert_eq!(left, [format!("tombstone:{{{sim}}}")]);
 }
 
-async fn until_redis_is(client: &Client, state: &str) {
+pub(crate) async fn until_redis_is(client: &Client, state: &str) {
     eventually_true(
         SOON,
         &format!("Redis is {state}"),
@@ -233,7 +233,7 @@ async fn until_redis_is(client: &Client, state: &str) {
     .await;
 }
 
-async fn until_answered(client: &Client, sim: &str, status: u16) {
+pub(crate) async fn until_answered(client: &Client, sim: &str, status: u16) {
     eventually_true(
         SOON,
         "the answer is the right one",

@@ -16,7 +16,7 @@ use deadpool_redis::redis::{
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tempfile::TempDir;
 
-use crate::harness::{Certificates, Proxy, eventually, ports::free_port, process::Process};
+use crate::harness::{Certificates, Proxy, Store, eventually, ports::free_port, process::Process};
 
 const PROGRAM: &str = "redis-server";
 const START: Duration = Duration::from_secs(30);
@@ -313,16 +313,12 @@ impl RedisServer {
 
     /// How long a key has left, in Redis' own words: -1 is for ever, -2 is not there.
     pub(crate) async fn ttl_ms(&self, key: &str) -> i64 {
-        self.ask(&["PTTL", key]).await
+        Store::Server(self).ttl_ms(key).await
     }
 
     /// The fields of a hash; what is not text is shown as far as it can be.
     pub(crate) async fn hash(&self, key: &str) -> BTreeMap<String, String> {
-        let fields: BTreeMap<String, Vec<u8>> = self.ask(&["HGETALL", key]).await;
-        fields
-            .into_iter()
-            .map(|(field, value)| (field, String::from_utf8_lossy(&value).into_owned()))
-            .collect()
+        Store::Server(self).hash(key).await
     }
 
     /// Forgets everything, as an operator might make it; needs the command of this name.

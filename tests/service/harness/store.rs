@@ -1,6 +1,6 @@
 //! What a Redis of any kind holds.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use deadpool_redis::redis::{FromRedisValue, RedisResult, cmd};
 
@@ -60,6 +60,15 @@ impl<'a> Store<'a> {
     /// How long a key has left, in Redis' own words: -1 is for ever, -2 is not there.
     pub(crate) async fn ttl_ms(self, key: &str) -> i64 {
         self.ask(&["PTTL", key]).await
+    }
+
+    /// The fields of a hash; what is not text is shown as far as it can be.
+    pub(crate) async fn hash(self, key: &str) -> BTreeMap<String, String> {
+        let fields: BTreeMap<String, Vec<u8>> = self.ask(&["HGETALL", key]).await;
+        fields
+            .into_iter()
+            .map(|(field, value)| (field, String::from_utf8_lossy(&value).into_owned()))
+            .collect()
     }
 
     /// Deletes every key by its name: not every server has a command for all of them.
