@@ -139,8 +139,8 @@ impl RedisStore {
         results
     }
 
-    /// Calls a script once, past the breaker and on a connection of its own. Any answer closes the
-    /// breaker, a failure opens it.
+    /// Calls a script, past the breaker and on a connection of its own; once more on a new one if
+    /// that has been closed. Any answer closes the breaker, a failure opens it.
     pub async fn invoke_unguarded<T: FromRedisValue>(
         &self,
         script: &Script,
@@ -150,11 +150,20 @@ impl RedisStore {
         let begun = Instant::now();
         let attempt = async {
             // Taken out, so that it is not used again if this is given up half-way.
-            let mut connection = match keeper.take() {
+            let kept = keeper.take();
+            let is_kept = kept.is_some();
+            let mut connection = match kept {
                 Some(connection) => connection,
                 None => self.0.pool.manager().create().await?,
             };
-            let outcome = connection.invoke(script, invocation).await;
+            let mut outcome = connection.invoke(script, invocation).await;
+            let is_dropped = |error: &RedisError| error.is_connection_dropped();
+            // Only a new one tells: the master may have been replaced long ago, and who takes that
+            // for an outage answers for what others have claimed.
+            if is_kept && outcome.as_ref().is_err_and(is_dropped) {
+                connection = self.0.pool.manager().create().await?;
+                outcome = connection.invoke(script, invocation).await;
+            }
             if !outcome.as_ref().is_err_and(spoils) {
                 *keeper = Some(connection);
             }
