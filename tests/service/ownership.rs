@@ -343,7 +343,7 @@ pub(crate) async fn play_a_round(
     let (owner, heir) = (round % 2, (round + 1) % 2);
     let ids: Vec<_> = (0..count).map(|n| format!("round-{round}-{n}")).collect();
 
-    lose_to_an_heir(fleet, owner, heir, &ids).await;
+    lose_to_an_heir(fleet, owner, heir, &ids, async || {}).await;
 
     for id in &ids {
         let entry = redis.hash(&meta(id)).await;
@@ -359,8 +359,14 @@ pub(crate) async fn play_a_round(
 }
 
 /// Has `owner` sleep until `heir` has claimed all its simulations, and watches every word it says
-/// when it wakes up.
-async fn lose_to_an_heir(fleet: &Fleet, owner: usize, heir: usize, ids: &[String]) {
+/// when it wakes up. Something may happen when it has fallen asleep.
+pub(crate) async fn lose_to_an_heir(
+    fleet: &Fleet,
+    owner: usize,
+    heir: usize,
+    ids: &[String],
+    meanwhile: impl AsyncFnOnce(),
+) {
     let (old, new) = (fleet[owner].client(), fleet[heir].client());
     let creations = ids.iter().map(async |id| {
         let created = old.create_simulation(&world(id, "first")).await;
@@ -370,6 +376,7 @@ async fn lose_to_an_heir(fleet: &Fleet, owner: usize, heir: usize, ids: &[String
     join_all(creations).await;
 
     fleet[owner].stop();
+    meanwhile().await;
     let claims = ids
         .iter()
         .map(async |id| claim(&new, &world(id, "second")).await);

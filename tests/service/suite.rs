@@ -8,7 +8,7 @@ use crate::{
     expiry::{expire, lasting, refresh, until_registered_again},
     fleet::expect_every_route_to_answer_alike,
     harness::{Client, Fleet, Store, Topology, eventually_true},
-    ownership::{claim, expect_world, play_a_round, until_lost, world},
+    ownership::{claim, expect_world, lose_to_an_heir, play_a_round, until_lost, world},
     topologies::{until_answered, until_redis_is},
 };
 
@@ -44,8 +44,17 @@ async fn the_suite_passes_before_and_after_the_end_of_a_master_that_sentinels_re
     live(&fleet, topology.store(), 0..1).await;
 
     if let Topology::Sentinels(set) = &mut topology {
-        set.fail_over();
+        let slept = named("slept");
+        // The master ends while an owner sleeps, and what that one had is claimed from the next.
+        lose_to_an_heir(&fleet, 1, 0, &slept, async || {
+            set.until_followed().await;
+            set.fail_over();
+        })
+        .await;
         set.wait_for_new_master().await;
+        for sim in &slept {
+            fleet[1].client().destroy(sim).await.expect_status(204);
+        }
     }
 
     let store = topology.store();
