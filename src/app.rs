@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     clock::Clock,
-    config::{Config, RedisDegraded, StorageBackend},
+    config::{Config, Durability, RedisDegraded, StorageBackend},
     http::{self, AskStore},
     metrics::{Metrics, SeenStore},
     physics::WorldLimits,
@@ -179,9 +179,9 @@ fn services(config: &Config, clock: Clock) -> io::Result<Services> {
         pool: StepPool::start(config.compute_threads())?,
         clock,
         metrics: Arc::new(Metrics::default()),
-        durability: match config.storage_backend {
-            StorageBackend::Memory => "memory",
-            StorageBackend::Redis => "registry",
+        durability: match (config.storage_backend, config.default_durability) {
+            (StorageBackend::Memory, _) => "memory",
+            (StorageBackend::Redis, Durability::Registry) => "registry",
         },
         limits: WorldLimits {
             max_bodies: config.max_bodies_per_simulation as usize,
@@ -215,8 +215,9 @@ fn seen(store: &RedisStore) -> SeenStore {
 
 fn redis_store(config: &Config) -> io::Result<RedisStore> {
     let target = config.redis_target().map_err(io::Error::other)?;
-    // A lease must outlast the wait for a Redis that hangs, or nothing would be answered meanwhile.
-    let timeout = config.redis_timeout_ms.min(config.lease_ttl_ms / 4);
+    // An answerable time must outlast the waits for a Redis that hangs (a connection that breaks,
+    // a new one, its answer), or nothing would be answered meanwhile.
+    let timeout = config.redis_timeout_ms.min(config.lease_ttl_ms / 5);
     let options = RedisOptions {
         timeout: Duration::from_millis(timeout),
         pool_size: config.redis_pool_size as usize,
@@ -226,7 +227,7 @@ fn redis_store(config: &Config) -> io::Result<RedisStore> {
 }
 
 fn fleet_settings(config: &Config, target: &RedisTarget, internal: SocketAddr) -> FleetSettings {
-    let advertised = config.advertise_url.clone().or_else(|| {
+    let advertised = config.advertise_url().map(str::to_owned).or_else(|| {
         let ip: IpAddr = config.fly_private_ip.as_ref()?.parse().ok()?;
         Some(format!("http://{}", SocketAddr::new(ip, internal.port())))
     });
@@ -240,7 +241,7 @@ fn fleet_settings(config: &Config, target: &RedisTarget, internal: SocketAddr) -
     };
     FleetSettings {
         advertised_url: advertised.into(),
-        secret: config.internal_secret.clone().map(Into::into),
+        secret: config.internal_secret().map(Into::into),
         lease_ttl: Duration::from_millis(config.lease_ttl_ms),
         ttl_flush: Duration::from_millis(config.ttl_flush_ms),
         sweep: Duration::from_secs(config.sweep_seconds),

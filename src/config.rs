@@ -12,6 +12,9 @@ use crate::{
     redis_store::RedisTarget,
 };
 
+/// How long a secret has to be to be one.
+const MIN_SECRET: usize = 16;
+
 /// The settings of the service, from flags or the environment. A setting is an environment
 /// variable, or the flag of the same name in lower case with dashes.
 #[derive(Clone, Debug, Parser)]
@@ -42,7 +45,7 @@ pub struct Config {
     #[arg(long, env)]
     pub redis_ca_file: Option<PathBuf>,
 
-    /// How long Redis has for an answer, in milliseconds; never more than a quarter of the lease.
+    /// How long Redis has for an answer, in milliseconds; never more than a fifth of the lease.
     #[arg(long, env, default_value_t = 1000, value_parser = value_parser!(u64).range(100..=60_000))]
     pub redis_timeout_ms: u64,
 
@@ -320,6 +323,14 @@ impl Config {
         if self.storage_backend == StorageBackend::Redis {
             self.redis_target().map_err(|text| Self::refusal(&text))?;
         }
+        if self
+            .internal_secret()
+            .is_some_and(|secret| secret.len() < MIN_SECRET)
+        {
+            return refuse(format!(
+                "INTERNAL_SECRET must have at least {MIN_SECRET} characters"
+            ));
+        }
         if let Some(id) = &self.instance_id
             && let Err(rule) = InstanceId::parse(id)
         {
@@ -351,8 +362,10 @@ impl Config {
 
     /// Where Redis is, or what is wrong with what is said about it.
     pub fn redis_target(&self) -> Result<RedisTarget, String> {
-        let given = |url: &Option<String>| url.clone().filter(|url| !url.trim().is_empty());
-        let (name, url) = match (given(&self.redis_url), given(&self.upstash_redis_url)) {
+        let (name, url) = match (
+            given(self.redis_url.as_ref()),
+            given(self.upstash_redis_url.as_ref()),
+        ) {
             (Some(url), _) => ("REDIS_URL", url),
             (None, Some(url)) => ("UPSTASH_REDIS_URL", url),
             (None, None) => {
@@ -362,7 +375,17 @@ impl Config {
                 );
             }
         };
-        RedisTarget::parse(&url).map_err(|error| format!("{name}: {error}"))
+        RedisTarget::parse(url).map_err(|error| format!("{name}: {error}"))
+    }
+
+    /// Where other instances reach this one, if that is said.
+    pub fn advertise_url(&self) -> Option<&str> {
+        given(self.advertise_url.as_ref())
+    }
+
+    /// What all instances share, if that is said.
+    pub fn internal_secret(&self) -> Option<&str> {
+        given(self.internal_secret.as_ref())
     }
 
     /// The certificates of the private authority that Redis' certificate is signed by.
@@ -400,6 +423,13 @@ impl Config {
     pub fn shutdown_grace(&self) -> Duration {
         Duration::from_millis(self.shutdown_grace_ms)
     }
+}
+
+/// A setting that is there and not blank: some ways to start a program know no other way to leave a
+/// variable out.
+fn given(setting: Option<&String>) -> Option<&str> {
+    let text = setting.map(String::as_str);
+    text.filter(|text| !text.trim().is_empty())
 }
 
 #[cfg(test)]

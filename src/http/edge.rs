@@ -136,6 +136,12 @@ impl Edge {
             && !(response.status().is_success() && destroys(&method, uri.path(), simulation.id()))
             && let Err(error) = self.simulations.confirm(simulation).await
         {
+            let is_done = response.status().is_success() && !method.is_safe();
+            let error = if is_done {
+                error.after_the_fact()
+            } else {
+                error
+            };
             response = Problem::from(error).into_response();
             found = None;
         }
@@ -195,8 +201,13 @@ impl Edge {
         asker: Asker,
         request_id: &HeaderValue,
     ) -> (Option<SimulationHandle>, Response) {
-        let named = self.named(request.uri().path(), asker.tenant.as_ref());
-        let found = named.await;
+        let found = if *request.method() == Method::OPTIONS {
+            // What may be sent is asked without a key, and is the same for all simulations.
+            Found::Nothing
+        } else {
+            let path = request.uri().path();
+            self.named(path, asker.tenant.as_ref()).await
+        };
         if let Some(problem) = refusal(&request) {
             return (found.here(), self.refuse(request, problem).await);
         }

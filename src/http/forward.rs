@@ -364,11 +364,10 @@ impl Failure {
 impl Payload {
     /// The body of a request, read as a whole if it is small.
     async fn of(head: &Parts, body: Body, maximum: usize) -> Result<Self, Problem> {
-        if body
-            .size_hint()
-            .exact()
-            .is_some_and(|size| size <= MAX_KEPT)
-        {
+        // One that is too large is refused before anybody else has to do with it.
+        let is_refused = |size| size > maximum as u64;
+        let size = body.size_hint().exact();
+        if size.is_some_and(|size| size <= MAX_KEPT || is_refused(size)) {
             let whole = extract::read(&head.headers, body, maximum).await?;
             return Ok(Self::Kept(whole));
         }

@@ -261,7 +261,12 @@ impl From<SimulationError> for Problem {
                 Code::EngineFault,
                 "the physics engine failed on this command; the command is undone",
             ),
-            Error::Registry(_) => said(Code::RegistryUnavailable),
+            // What exactly went wrong there is for the log.
+            Error::Registry(ref error) => {
+                tracing::debug!(%error, "the registry did not do as asked");
+                let detail = "the registry of simulations does not answer as it should";
+                Self::new(Code::RegistryUnavailable, detail)
+            }
             Error::Physics(refused) => refused.into(),
         };
         Self {

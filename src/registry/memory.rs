@@ -170,7 +170,7 @@ impl Registry for MemoryRegistry {
     async fn touch(&self, touches: &[Touch]) -> Result<Vec<Touched>, RegistryError> {
         let known = self.known();
         let touched = |touch: &Touch| match known.simulations.get(&touch.id) {
-            Some(Entry::Owned(held)) if held.token == touch.token => Touched::Kept,
+            Some(Entry::Owned(held)) if held.token.nonce() == touch.token.nonce() => Touched::Kept,
             Some(Entry::Owned(_)) => Touched::Lost,
             Some(Entry::Ended(..)) | None => Touched::Missing,
         };
@@ -181,10 +181,11 @@ impl Registry for MemoryRegistry {
         let mut known = self.known();
         let now = self.clock.now();
         for release in releases {
-            if let Some(Entry::Owned(held)) = known.simulations.get(&release.id)
-                && held.token.nonce() != release.token.nonce()
-            {
-                continue;
+            match known.simulations.get(&release.id) {
+                Some(Entry::Owned(held)) if held.token.nonce() != release.token.nonce() => continue,
+                // How it ended is said once.
+                Some(Entry::Ended(..)) => continue,
+                Some(Entry::Owned(_)) | None => {}
             }
             let ended = Entry::Ended(release.ending, release.tenant.clone(), now);
             known.simulations.insert(release.id.clone(), ended);
@@ -243,6 +244,10 @@ impl Registry for MemoryRegistry {
     }
 
     async fn eviction_risk(&self) -> Option<String> {
+        None
+    }
+
+    fn refusal(&self) -> Option<String> {
         None
     }
 }

@@ -89,6 +89,9 @@ pub trait Registry: Send + Sync + 'static {
 
     /// Why entries may vanish before their time, if they may.
     async fn eviction_risk(&self) -> Option<String>;
+
+    /// Why something that is not indispensable was not written down, if it was not.
+    fn refusal(&self) -> Option<String>;
 }
 
 /// One life of an instance's lease.
@@ -228,6 +231,8 @@ pub enum Whereabouts {
     Owned(Holding),
     /// Its entry is gone before its time; its owner will write it again.
     Mislaid,
+    /// Its time is over as far as was written down, and nobody has said that it ended.
+    Overdue,
     /// It came to an end.
     Ended(Ending),
 }

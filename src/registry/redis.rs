@@ -3,7 +3,7 @@
 //! What spans simulations (`instances`, `sims:expiry`) are hints, written apart from the entries
 //! they tell of: who finds one looks at the entry.
 
-use std::time::Duration;
+use std::{sync::Mutex, time::Duration};
 
 use async_trait::async_trait;
 use deadpool_redis::redis::{Cmd, Value, cmd, from_redis_value_ref};
@@ -36,6 +36,8 @@ type Notice = (Option<String>, Option<String>, Option<usize>, Option<usize>);
 pub struct RedisRegistry {
     store: RedisStore,
     scripts: Scripts,
+    /// Why the hints were not written down the last time, if they were not.
+    hints_refused: Mutex<Option<String>>,
 }
 
 macro_rules! scripts {
@@ -61,6 +63,7 @@ impl RedisRegistry {
         Self {
             store,
             scripts: Scripts::new(),
+            hints_refused: Mutex::default(),
         }
     }
 
@@ -83,7 +86,14 @@ impl RedisRegistry {
 
     /// Writes down when simulations expire, or that they need not be looked for any more. Only
     /// owners do: others would overwrite what they noted.
-    async fn note_expiries(
+    async fn note_expiries(&self, expiries: impl Iterator<Item = (String, Option<Duration>)>) {
+        let noted = self.try_note_expiries(expiries).await;
+        // A hint that is not written down undoes nothing.
+        let refused = noted.err().map(|error| error.to_string());
+        *self.hints_refused.lock().expect("no holder panics") = refused;
+    }
+
+    async fn try_note_expiries(
         &self,
         expiries: impl Iterator<Item = (String, Option<Duration>)>,
     ) -> Result<(), RegistryError> {
@@ -200,7 +210,7 @@ impl Registry for RedisRegistry {
         if matches!(claim, Claim::Granted(_)) {
             let member = member(&registration.id, registration.tenant.as_ref());
             let expiry = (member, Some(registration.expires_in));
-            self.note_expiries([expiry].into_iter()).await?;
+            self.note_expiries([expiry].into_iter()).await;
         }
         Ok(claim)
     }
@@ -238,7 +248,7 @@ impl Registry for RedisRegistry {
             let member = member(&registration.id, registration.tenant.as_ref());
             (member, Some(registration.expires_in))
         });
-        self.note_expiries(expiries).await?;
+        self.note_expiries(expiries).await;
         Ok(reasserted)
     }
 
@@ -267,7 +277,7 @@ impl Registry for RedisRegistry {
             let member = member(&touch.id, touch.tenant.as_ref());
             (member, Some(touch.expires_in))
         });
-        self.note_expiries(expiries).await?;
+        self.note_expiries(expiries).await;
         Ok(touched)
     }
 
@@ -296,7 +306,8 @@ impl Registry for RedisRegistry {
         let released = pairs.filter(|(_, answer)| is_released(answer));
         let ended =
             released.map(|(release, _)| (member(&release.id, release.tenant.as_ref()), None));
-        self.note_expiries(ended).await
+        self.note_expiries(ended).await;
+        Ok(())
     }
 
     async fn find(
@@ -328,7 +339,7 @@ impl Registry for RedisRegistry {
         let ask = call([EXPIRIES.to_owned()], [member(id, tenant)]);
         let time: Option<String> = self.store.invoke(&self.scripts.expired, &ask).await?;
         Ok(match time.as_deref() {
-            Some("over") => Whereabouts::Ended(Ending::Expired),
+            Some("over") => Whereabouts::Overdue,
             Some(_) => Whereabouts::Mislaid,
             None => Whereabouts::Unknown,
         })
@@ -372,9 +383,15 @@ impl Registry for RedisRegistry {
 
     async fn eviction_risk(&self) -> Option<String> {
         let eviction = self.store.eviction().await?;
-        let policy = eviction.policy?;
-        let detail = format!("maxmemory-policy is {policy}: entries may vanish before their time");
-        (policy != "noeviction").then_some(detail)
+        let is_risk = eviction.is_risk();
+        let policy = eviction.policy.filter(|_| is_risk)?;
+        Some(format!(
+            "maxmemory-policy is {policy}: entries may vanish before their time"
+        ))
+    }
+
+    fn refusal(&self) -> Option<String> {
+        self.hints_refused.lock().expect("no holder panics").clone()
     }
 }
 

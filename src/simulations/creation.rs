@@ -96,6 +96,10 @@ impl Simulations {
         if let Some(known) = self.here(&id, new.tenant.as_ref()).await? {
             return known.created_by(key.as_ref()).map(|reply| (id, reply));
         }
+        if self.has(&id) {
+            // Somebody else's.
+            return Err(SimulationError::Exists(id));
+        }
         let place = match self.take_place() {
             Ok(place) => place,
             // A repeated request needs no place where its first one found one.
@@ -154,7 +158,9 @@ impl Simulations {
             }
         }
         // The process may have been stopped since the name was claimed, and the name be another's.
-        self.confirm(&simulation).await?;
+        self.confirm(&simulation)
+            .await
+            .map_err(SimulationError::after_the_fact)?;
         Ok((id, reply))
     }
 

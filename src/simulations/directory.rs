@@ -118,10 +118,12 @@ impl Simulations {
         }
         if let Some(fleet) = &self.inner.fleet {
             // Boxed: every connection would otherwise hold the memory of the way to Redis.
-            return Err(Box::pin(fleet.locate(id, tenant)).await);
+            return Err(Box::pin(fleet.locate(self, id, tenant)).await);
         }
         Err(match self.inner.registry.find(id, tenant).await? {
-            Whereabouts::Ended(Ending::Expired) => SimulationError::Expired(id.clone()),
+            Whereabouts::Ended(Ending::Expired) | Whereabouts::Overdue => {
+                SimulationError::Expired(id.clone())
+            }
             Whereabouts::Ended(Ending::Lost) => SimulationError::Lost(id.clone()),
             Whereabouts::Ended(Ending::Destroyed)
             | Whereabouts::Mislaid
@@ -163,7 +165,6 @@ impl Simulations {
         if !self.end(simulation, Ending::Destroyed).await {
             return Err(SimulationError::NotFound(simulation.id().clone()));
         }
-        simulation.close();
         let id = simulation.id();
         tracing::info!(sim_id = %id, "Destroyed simulation {id}");
         Ok(())
@@ -183,8 +184,18 @@ impl Simulations {
         let from = after.map_or(Unbounded, |key| Excluded(key.clone()));
         let mut found = Vec::new();
         for key in entries.by_age.range((from, Unbounded)) {
-            let simulation = &entries.by_id[&key.1];
-            if simulation.shared.claim.tenant.as_ref() != tenant || !matches(&simulation.labels()) {
+            let Some(simulation) = entries.by_id.get(&key.1) else {
+                continue;
+            };
+            let is_theirs = simulation.shared.claim.tenant.as_ref() == tenant;
+            // What another instance may have claimed meanwhile is left to that instance to show.
+            let is_ours = || {
+                self.inner
+                    .fleet
+                    .as_ref()
+                    .is_none_or(|fleet| fleet.covers(simulation))
+            };
+            if !is_theirs || !matches(&simulation.labels()) || !is_ours() {
                 continue;
             }
             if found.len() == limit {
@@ -266,6 +277,8 @@ impl Simulations {
     pub(super) async fn end(&self, simulation: &SimulationHandle, ending: Ending) -> bool {
         let removed = self.remove(simulation, |_| true);
         if removed {
+            // Before anything is waited for: whoever asks for the end may leave at any time.
+            simulation.close();
             self.settle(simulation, ending).await;
         }
         removed
@@ -312,6 +325,19 @@ impl Simulations {
         if let Some(fleet) = &self.inner.fleet {
             fleet.note(simulation);
         }
+    }
+
+    /// Whether a simulation of this name is here or about to be, whosever it is.
+    pub(super) fn has_name(&self, id: &SimulationId) -> bool {
+        let being_created = self.inner.being_created.lock().expect("no holder panics");
+        let entries = self.inner.entries.read().expect("no holder panics");
+        being_created.contains(id) || entries.by_id.contains_key(id)
+    }
+
+    /// Whether a simulation of this name is here, whosever it is.
+    pub(super) fn has(&self, id: &SimulationId) -> bool {
+        let entries = self.inner.entries.read().expect("no holder panics");
+        entries.by_id.contains_key(id)
     }
 
     pub(super) fn insert(&self, simulation: SimulationHandle) {

@@ -89,6 +89,16 @@ pub enum SimulationError {
 }
 
 impl SimulationError {
+    /// The same error, where it has come to light after the request was carried out: what is
+    /// reported as not done would be done twice.
+    #[must_use]
+    pub fn after_the_fact(self) -> Self {
+        if let Self::Registry(_) = self {
+            return Self::OutcomeUnknown;
+        }
+        self
+    }
+
     /// Whether another instance has the simulation.
     pub fn is_elsewhere(&self) -> bool {
         matches!(self, Self::OwnedElsewhere { .. })

@@ -216,9 +216,8 @@ impl SimulationTask {
     async fn rest(&mut self) {
         if self.now() >= self.simulation.shared.expires() {
             // Fails if somebody has used it in this very moment.
-            if self.simulations.expire(&self.simulation).await {
-                self.is_closing = true;
-            }
+            let has_expired = self.simulations.expire(&self.simulation).await;
+            self.is_closing |= has_expired || self.simulation.shared.claim.has_ended();
         } else {
             self.freeze().await;
         }

@@ -258,3 +258,28 @@ async fn keys_are_never_logged_and_their_absence_is() {
         .count();
     assert_eq!(warnings, 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_is_somebody_elses_is_taken_and_stays_theirs() {
+    let instance = guarded().await;
+    let client = instance.client();
+    let (alice, bob) = (As(&client, ALICE), As(&client, BOB));
+    alice
+        .create(&json!({"id": "ours", "bodies": [sphere("ball", 0.5, [0.0, 5.0, 0.0])]}))
+        .await;
+
+    let refused = bob.post("/simulations", &json!({"id": "ours"})).await;
+
+    assert_eq!(
+        refused.expect_status(409).json()["error"],
+        "simulation_exists"
+    );
+    let bodies = alice
+        .get("/simulations/ours/bodies")
+        .await
+        .expect_status(200)
+        .json();
+    assert_eq!(bodies["bodies"][0]["id"], "ball");
+    assert_eq!(alice.listed().await, ["ours"]);
+    assert!(bob.listed().await.is_empty());
+}

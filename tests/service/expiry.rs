@@ -518,3 +518,26 @@ async fn until_count(client: &Client, expected: usize) {
 fn meta(sim: &str) -> String {
     format!("sim:{{{sim}}}:meta")
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_simulation_in_use_is_kept_in_redis_however_many_others_come_and_go() {
+    let redis = RedisServer::start().await;
+    let fleet = Fleet::start(1, &redis.url(), &[("TTL_FLUSH_MS", "300")]).await;
+    let client = fleet.clients().remove(0);
+    let kept = json!({"id": "kept", "ttl_seconds": 2});
+    client.create_simulation(&kept).await.expect_status(201);
+    let key = "sim:{kept}:meta";
+
+    // One comes more often than what was used is written down, for longer than the TTL.
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(4) {
+        client
+            .create_simulation(&json!({"ttl_seconds": 1}))
+            .await
+            .expect_status(201);
+        client.get("/simulations/kept").await.expect_status(200);
+        assert!(redis.ttl_ms(key).await > 0, "the entry ran out");
+    }
+
+    assert!(redis.hash(key).await.contains_key("created_at"));
+}

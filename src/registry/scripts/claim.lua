@@ -13,7 +13,11 @@ if held[2] then
   fence = math.max(fence, tonumber(string.match(held[2], '^%d+')) + 1)
 end
 local token = string.format('%.0f:%s', fence, ARGV[2])
-redis.call('DEL', KEYS[1], KEYS[2])
+if held[2] then
+  redis.call('DEL', KEYS[1])
+end
+-- First what takes room: a Redis without any is to refuse what is new.
 redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'token', token, 'last_access', redis.call('TIME')[1], unpack(ARGV, 6))
 redis.call('PEXPIRE', KEYS[1], ARGV[5])
+redis.call('DEL', KEYS[2])
 return {'granted', token}

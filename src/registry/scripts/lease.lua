@@ -8,6 +8,5 @@ elseif redis.call('HGET', KEYS[1], 'nonce') ~= ARGV[1] then
   return 'gone'
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[5])
--- A Redis without room refuses this, and the lease is renewed all the same.
-redis.pcall('HSET', KEYS[1], unpack(notice))
+redis.call('HSET', KEYS[1], unpack(notice))
 return 'held'

@@ -4,10 +4,11 @@ local token = redis.call('HGET', KEYS[1], 'token')
 if not token then
   return 'missing'
 end
-if token ~= ARGV[1] then
+-- The fence is not known to whoever did not hear the answer to its claim.
+if string.match(token, ':(.*)$') ~= string.match(ARGV[1], ':(.*)$') then
   return 'lost'
 end
+-- First what takes no room: a script that has written is let go on by a Redis without room.
 redis.call('PEXPIRE', KEYS[1], ARGV[2], 'GT')
--- A Redis without room refuses this, and the expiry is moved all the same.
-redis.pcall('HSET', KEYS[1], 'last_access', redis.call('TIME')[1])
+redis.call('HSET', KEYS[1], 'last_access', redis.call('TIME')[1])
 return 'kept'

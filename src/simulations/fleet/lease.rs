@@ -70,6 +70,11 @@ impl Lease {
         Moment::from_micros(self.renewed.load(Ordering::Acquire))
     }
 
+    /// Whether the lease was ever tried to be renewed.
+    pub(super) fn was_tried(&self) -> bool {
+        self.answers_until.load(Ordering::Acquire) > 0
+    }
+
     /// Whether the registry answered the latest renewal.
     pub(super) fn is_registry_reachable(&self) -> bool {
         self.is_registry_reachable.load(Ordering::Acquire)
@@ -95,6 +100,10 @@ impl Lease {
 
     /// Whether the registry may have forgotten something in the last `time`.
     pub(super) fn is_in_doubt_for(&self, time: Duration) -> bool {
+        let was_renewed = self.renewed.load(Ordering::Acquire) > 0;
+        if was_renewed && !self.is_registry_reachable() {
+            return true;
+        }
         let since = Moment::from_micros(self.doubted_since.load(Ordering::Acquire));
         let now = self.clock.now();
         since <= now && now < since + time
@@ -109,8 +118,8 @@ impl Lease {
     /// succeeded or found nobody to ask.
     pub(super) fn extend(&self, sent: Moment, while_valid: Duration, is_registry_reachable: bool) {
         if is_registry_reachable {
-            self.renewed.store(sent.as_micros(), Ordering::Release);
-            if !self.is_registry_reachable() && self.life() > 1 {
+            let before = self.renewed.swap(sent.as_micros(), Ordering::AcqRel);
+            if before > 0 && !self.is_registry_reachable() {
                 self.doubt();
             }
         }

@@ -31,7 +31,7 @@ use crate::{
     metrics::Metrics,
     registry::{
         Claim, Ending, Event, FencingToken, Happening, Holding, Owner, Peer, Registration,
-        Registry, RegistryError, Whereabouts,
+        Registry, RegistryError, Release, Whereabouts,
     },
     shutdown::Shutdown,
 };
@@ -40,6 +40,8 @@ use crate::{
 const RETRY: Duration = Duration::from_millis(150);
 /// How long the registry is waited for at the end of the process.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+/// How long whoever ends a simulation waits for the registry to hear of it.
+const MAX_WAIT_FOR_END: Duration = Duration::from_secs(2);
 /// How often a name is claimed from one owner after the other before it is left alone.
 const MAX_CLAIMS: usize = 3;
 
@@ -189,7 +191,10 @@ impl Fleet {
         }
         let mut over = None;
         for _ in 0..MAX_CLAIMS {
-            let (me, life) = (self.lease.owner(), self.lease.life());
+            // In this order: a claim in the name of a new life is confirmed once more, a claim in
+            // the name of an old one never would be.
+            let life = self.lease.life();
+            let me = self.lease.owner();
             let claimed = self.registry.claim(&me, registration, over.as_ref()).await;
             match claimed {
                 // In life 0 the lease is yet to be taken, and with it everything is confirmed.
@@ -222,6 +227,7 @@ impl Fleet {
     /// Where a simulation is that is not here, or what became of it.
     pub(super) async fn locate(
         &self,
+        simulations: &Simulations,
         id: &SimulationId,
         tenant: Option<&Tenant>,
     ) -> SimulationError {
@@ -241,14 +247,19 @@ impl Fleet {
             None => {}
         }
         let found = match self.registry.find(id, tenant).await {
-            Ok(Whereabouts::Owned(holding)) => self.follow(id, tenant, holding).await,
+            Ok(Whereabouts::Owned(holding)) => self.follow(simulations, id, tenant, holding).await,
             Ok(Whereabouts::Ended(Ending::Expired)) => SimulationError::Expired(id.clone()),
             Ok(Whereabouts::Ended(Ending::Lost)) => SimulationError::Lost(id.clone()),
             Ok(Whereabouts::Ended(Ending::Destroyed)) => return not_found(),
             Ok(Whereabouts::Mislaid) => SimulationError::OwnerUnreachable(id.clone()),
-            Ok(Whereabouts::Unknown) if self.lease.is_in_doubt() => {
+            Ok(Whereabouts::Unknown | Whereabouts::Overdue) if self.lease.is_in_doubt() => {
                 RegistryError::Unavailable.into()
             }
+            Ok(Whereabouts::Overdue) => match &last_seen {
+                // It may have been used since without anybody having written that down.
+                Some(peer) => return elsewhere(Arc::clone(peer)),
+                None => SimulationError::Expired(id.clone()),
+            },
             Ok(Whereabouts::Unknown) => not_found(),
             Err(error) => self.trouble(error),
         };
@@ -271,6 +282,7 @@ impl Fleet {
 
     async fn follow(
         &self,
+        simulations: &Simulations,
         id: &SimulationId,
         tenant: Option<&Tenant>,
         holding: Holding,
@@ -283,8 +295,18 @@ impl Fleet {
                     peer,
                 }
             }
-            // It has just gone from here.
-            Ok(Standing::Here) => SimulationError::NotFound(id.clone()),
+            Ok(Standing::Here) => {
+                if !simulations.has_name(id) {
+                    // It has just gone from here, or a creation was given up half-way.
+                    drop(self.registrar.release(Release {
+                        id: id.clone(),
+                        tenant: holding.tenant,
+                        token: holding.token,
+                        ending: Ending::Destroyed,
+                    }));
+                }
+                SimulationError::NotFound(id.clone())
+            }
             Ok(Standing::Silent) => SimulationError::OwnerUnreachable(id.clone()),
             Ok(Standing::Dead) => SimulationError::Lost(id.clone()),
             Err(error) => self.trouble(error),
@@ -325,6 +347,7 @@ impl Fleet {
         let refusal = self.refusal.lock().expect("no holder panics").clone();
         let risk = self.eviction_risk();
         refusal
+            .or_else(|| self.registry.refusal())
             .or(risk)
             .map_or(RegistryHealth::Ok, RegistryHealth::Degraded)
     }
@@ -346,7 +369,8 @@ impl Fleet {
     }
 
     fn takes_writes(&self) -> bool {
-        !self.settings.fails_closed || self.lease.is_registry_reachable()
+        // Before the first renewal nobody knows; a claim waits for it.
+        !self.settings.fails_closed || self.lease.is_registry_reachable() || !self.lease.was_tried()
     }
 
     /// Gives up everything that is left, as the process ends.
@@ -370,8 +394,8 @@ impl Fleet {
     pub(super) async fn release(&self, simulation: &SimulationHandle, ending: Ending) {
         let told = self.registrar.release(simulation.to_release(ending));
         self.announce(simulation.id(), ending.into());
-        // A sender that is dropped could not tell.
-        let _ = told.await;
+        // A sender that is dropped could not tell, and a slow registry is told all the same.
+        let _ = tokio::time::timeout(MAX_WAIT_FOR_END, told).await;
     }
 
     /// Tells the other instances what happened.

@@ -5,7 +5,10 @@ use std::{
     sync::{Mutex, atomic::Ordering},
 };
 
-use tokio::sync::{Notify, oneshot};
+use tokio::{
+    sync::{Notify, oneshot},
+    time::Instant,
+};
 
 use crate::{
     registry::{Event, Reasserted, RegistryError, Release, Touched},
@@ -79,14 +82,16 @@ impl Registrar {
     /// Keeps the registry up to date for as long as it is polled.
     pub(super) async fn run(fleet: std::sync::Arc<Fleet>, simulations: Simulations) {
         let registrar = &fleet.registrar;
+        let mut next_flush = Instant::now() + fleet.settings.ttl_flush;
         loop {
             // Ends and events are told at once, uses are gathered.
-            let hurried =
-                tokio::time::timeout(fleet.settings.ttl_flush, registrar.hurry.notified()).await;
+            let hurry = registrar.hurry.notified();
+            let is_due = tokio::time::timeout_at(next_flush, hurry).await.is_err();
+            let flushes = is_due || registrar.reasserts_all.load(Ordering::Acquire);
             let told = async {
                 registrar.tell_ends(&fleet).await?;
-                let flushes = hurried.is_err() || registrar.reasserts_all.load(Ordering::Acquire);
                 if flushes {
+                    next_flush = Instant::now() + fleet.settings.ttl_flush;
                     registrar.flush_once(&fleet, &simulations).await?;
                 }
                 Ok::<_, RegistryError>(flushes)
@@ -158,7 +163,7 @@ impl Registrar {
         fleet.metrics.flush_size.observe_size(used.len());
         let written = self.write(fleet, simulations, &used, writes_all).await;
         if written.is_err() {
-            for simulation in &used {
+            for simulation in used.iter().filter(|used| !used.shared.claim.has_ended()) {
                 let claim = &simulation.shared.claim;
                 claim.is_outdated.store(true, Ordering::Release);
                 self.note(simulation);

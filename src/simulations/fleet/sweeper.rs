@@ -29,6 +29,11 @@ pub(super) async fn sweep(fleet: Arc<Fleet>) {
 
 /// Half as long to one and a half times as long, so that instances take turns.
 fn jittered(pause: Duration) -> Duration {
-    let share = Nonce::random().as_str().bytes().last().unwrap_or_default();
-    pause / 2 + pause * u32::from(share % 16) / 16
+    let nonce = Nonce::random();
+    let share = nonce
+        .as_str()
+        .chars()
+        .last()
+        .and_then(|digit| digit.to_digit(16));
+    pause / 2 + pause * share.unwrap_or_default() / 16
 }

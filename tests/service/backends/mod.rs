@@ -205,7 +205,7 @@ async fn what_nobody_was_left_to_end_is_taken_for_expired_when_its_time_is_over(
     eventually_true(
         SOON,
         "the entry has run out",
-        |found| *found == Whereabouts::Ended(Ending::Expired),
+        |found| *found == Whereabouts::Overdue,
         async || {
             let alice = tenant("alice");
             let found = registry.find(&sim("brief"), alice.as_ref()).await;
