@@ -693,9 +693,9 @@ async fn counts(clients: &[Client]) -> Vec<u64> {
 async fn until_instances_are(redis: &RedisServer, count: usize) {
     eventually_true(
         SOON,
-        "all instances have taken their leases",
-        |keys: &Vec<String>| keys.len() == count,
-        async || redis.keys_of("instance:").await,
+        "all instances are on the roster",
+        |listed: &usize| *listed == count,
+        async || redis.ask(&["ZCARD", "instances"]).await,
     )
     .await;
 }

@@ -170,7 +170,8 @@ async fn what_clients_do_is_counted() {
     assert_eq!(grown("rapier_steps_total"), 503);
     assert!(grown("rapier_step_chunk_duration_seconds_count") >= 4);
     assert!(grown("rapier_queue_delay_seconds_count") >= 1);
-    assert_eq!(page.count("rapier_http_connections"), 1);
+    // A client may open a second one while the first is on its way back to its pool.
+    assert!((1..=2).contains(&page.count("rapier_http_connections")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
