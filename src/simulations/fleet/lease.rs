@@ -109,7 +109,8 @@ impl Lease {
         since <= now && now < since + time
     }
 
-    fn doubt(&self) {
+    /// Notes that the registry may be about to forget something, or has just done so.
+    pub(super) fn doubt(&self) {
         let now = self.clock.now().as_micros();
         self.doubted_since.store(now, Ordering::Release);
     }

@@ -419,6 +419,9 @@ impl Fleet {
                         self.locations.forget(&event.id);
                     }
                 }
+                // The link breaks first when Redis goes, before anybody has asked it for anything.
+                self.lease.doubt();
+                self.nudge.notify_one();
             }
             tokio::time::sleep(RETRY * 5).await;
         }
