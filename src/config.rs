@@ -460,4 +460,13 @@ mod tests {
         let text = refusal(&["--instance-id", "a b"]);
         assert!(text.contains("INSTANCE_ID"), "{text}");
     }
+
+    #[test]
+    fn a_secret_is_long_or_not_there_at_all() {
+        let text = refusal(&["--internal-secret", "short"]);
+        assert!(text.contains("INTERNAL_SECRET"), "{text}");
+
+        let blank = Config::try_from_args(["service", "--internal-secret", " "]).unwrap();
+        assert_eq!(blank.internal_secret(), None);
+    }
 }
