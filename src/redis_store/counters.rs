@@ -21,8 +21,6 @@ pub struct StoreCounters {
     pub unavailable: u64,
     /// How long the requests took, the way to a connection included.
     pub durations: Distribution,
-    /// Connections in the pool.
-    pub pooled: u64,
 }
 
 pub(super) struct Counters {
@@ -62,7 +60,7 @@ impl Counters {
         self.durations.observe_time(duration);
     }
 
-    pub(super) fn read(&self, pooled: usize) -> StoreCounters {
+    pub(super) fn read(&self) -> StoreCounters {
         let value = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         StoreCounters {
             requests: value(&self.requests),
@@ -70,7 +68,6 @@ impl Counters {
             refused: value(&self.refused),
             unavailable: value(&self.unavailable),
             durations: self.durations.read(),
-            pooled: pooled as u64,
         }
     }
 }

@@ -2,15 +2,11 @@
 
 use deadpool_redis::redis::{FromRedisValue, Value};
 
-/// What Redis does when its memory is full, and how full it is. What it does not tell is absent.
+/// What Redis does when its memory is full, as far as it tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Eviction {
     /// `noeviction`, or how it chooses what to throw away.
     pub policy: Option<String>,
-    /// Bytes in use.
-    pub used_memory: Option<u64>,
-    /// Bytes that may be in use; 0 if there is no limit.
-    pub maxmemory: Option<u64>,
 }
 
 impl Eviction {
@@ -36,15 +32,12 @@ impl Eviction {
     }
 
     fn parse(text: &str) -> Self {
-        let field = |name| {
+        let field = |name: &str| {
             let mut fields = text.lines().filter_map(|line| line.trim().split_once(':'));
             fields.find_map(|(key, value)| (key == name).then(|| value.to_owned()))
         };
-        let number = |name| field(name)?.parse().ok();
         Self {
             policy: field("maxmemory_policy"),
-            used_memory: number("used_memory"),
-            maxmemory: number("maxmemory"),
         }
     }
 }
@@ -73,7 +66,6 @@ mod tests {
         let info = "# Memory\r\nused_memory:1024\r\nused_memory_human:1K\r\nmaxmemory:0\r\nmaxmemory_policy:noeviction\r\n";
         let read = Eviction::read(&text(info)).unwrap();
         assert_eq!(read.policy.as_deref(), Some("noeviction"));
-        assert_eq!((read.used_memory, read.maxmemory), (Some(1024), Some(0)));
         assert!(!read.is_risk());
 
         assert_eq!(Eviction::read(&text("")), Some(Eviction::default()));

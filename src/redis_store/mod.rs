@@ -207,7 +207,7 @@ impl RedisStore {
 
     /// What was asked so far, and how it went.
     pub fn counters(&self) -> StoreCounters {
-        self.0.counters.read(self.0.pool.status().size)
+        self.0.counters.read()
     }
 
     async fn guarded<T>(

@@ -92,12 +92,13 @@ impl LeaseKeeper {
                     registry
                         .take_lease(&self.notice(owner.clone()), ttl)
                         .await?;
+                    // Before the life begins: if this fails, all of it is done again.
+                    self.fleet.agree_on_secret().await?;
                     if lease.life() > 0 {
                         self.fleet.metrics.lease_lapses.inc();
                         tracing::warn!("the lease had ended, every simulation is confirmed again");
                     }
                     lease.begin(owner);
-                    self.fleet.agree_on_secret().await?;
                     has_begun = true;
                 }
             }
