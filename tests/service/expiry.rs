@@ -108,7 +108,7 @@ async fn a_ttl_that_changes_behind_a_long_step_is_in_redis_within_a_flush_of_its
     let redis = RedisServer::start().await;
     let fleet = fleet(&redis).await;
     let [a, _] = both(&fleet);
-    let sim = busy_world(&a, 100, json!({"ttl_seconds": 3600})).await;
+    let sim = busy_world(&a, 400, json!({"ttl_seconds": 3600})).await;
     let (steps, _) = steps_lasting(&a, &sim, Duration::from_secs(1)).await;
     let mut running = JoinSet::new();
     let (asker, id) = (a.clone(), sim.clone());
@@ -133,7 +133,7 @@ async fn a_step_that_outlasts_the_ttl_keeps_the_entry_in_redis() {
     let redis = RedisServer::start().await;
     let fleet = fleet(&redis).await;
     let [a, b] = both(&fleet);
-    let sim = busy_world(&a, 100, json!({"ttl_seconds": 1})).await;
+    let sim = busy_world(&a, 400, json!({"ttl_seconds": 1})).await;
     let (steps, end) = steps_lasting(&a, &sim, Duration::from_secs(4)).await;
     let mut running = JoinSet::new();
     let (asker, id) = (a.clone(), sim.clone());

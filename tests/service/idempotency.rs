@@ -135,7 +135,7 @@ async fn a_key_belongs_to_one_request_of_one_simulation() {
 async fn a_key_whose_command_still_runs_is_in_flight_and_then_answers() {
     let instance = Instance::spawn(&[]).await;
     let client = instance.client();
-    let sim = busy_world(&client, 100, json!({})).await;
+    let sim = busy_world(&client, 200, json!({})).await;
     let (steps, end) = steps_lasting(&client, &sim, Duration::from_secs(3)).await;
     let path = format!("/simulations/{sim}/step");
     let request = json!({"steps": steps});

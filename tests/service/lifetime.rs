@@ -250,7 +250,7 @@ async fn a_ttl_outside_the_limits_is_refused() {
 async fn work_that_outlasts_the_ttl_counts_as_access() {
     let instance = Instance::spawn(&[]).await;
     let client = instance.client();
-    let sim = busy_world(&client, 100, json!({"ttl_seconds": 1})).await;
+    let sim = busy_world(&client, 400, json!({"ttl_seconds": 1})).await;
     let (steps, end) = steps_lasting(&client, &sim, Duration::from_secs(4)).await;
     let mut running = JoinSet::new();
     let (asker, id) = (client.clone(), sim.clone());

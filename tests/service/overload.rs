@@ -246,7 +246,7 @@ async fn limits_inside_a_simulation_name_themselves() {
 async fn a_timeout_ends_the_waiting_and_never_the_command() {
     let instance = Instance::spawn_with(&["--request-timeout-ms", "1000"], &[]).await;
     let client = instance.client();
-    let sim = busy_world(&client, 100, json!({})).await;
+    let sim = busy_world(&client, 200, json!({})).await;
     let (steps, end) = steps_lasting(&client, &sim, Duration::from_secs(4)).await;
     let step = || {
         client
@@ -286,7 +286,7 @@ async fn a_timeout_ends_the_waiting_and_never_the_command() {
 async fn a_request_that_never_began_says_that_nothing_was_applied() {
     let instance = Instance::spawn_with(&["--request-timeout-ms", "1000"], &[]).await;
     let client = instance.client();
-    let sim = busy_world(&client, 100, json!({})).await;
+    let sim = busy_world(&client, 200, json!({})).await;
     let (steps, end) = steps_lasting(&client, &sim, Duration::from_secs(4)).await;
     let mut long_step = JoinSet::new();
     let (asker, id) = (client.clone(), sim.clone());
@@ -319,7 +319,7 @@ async fn a_request_that_never_began_says_that_nothing_was_applied() {
 async fn a_command_whose_client_left_in_the_queue_is_dropped() {
     let instance = Instance::spawn(&[]).await;
     let client = instance.client();
-    let sim = busy_world(&client, 100, json!({})).await;
+    let sim = busy_world(&client, 200, json!({})).await;
     let (steps, end) = steps_lasting(&client, &sim, Duration::from_secs(3)).await;
     client
         .add_body(&sim, &sphere("marker", 0.1, [0.0, 900.0, 0.0]))
@@ -356,7 +356,7 @@ async fn a_command_whose_client_left_in_the_queue_is_dropped() {
 async fn a_command_whose_client_left_while_it_ran_is_finished() {
     let instance = Instance::spawn(&[]).await;
     let client = instance.client();
-    let sim = busy_world(&client, 100, json!({})).await;
+    let sim = busy_world(&client, 200, json!({})).await;
     let (steps, end) = steps_lasting(&client, &sim, Duration::from_secs(3)).await;
     let request = json!({"steps": steps});
     let connection = send_and_keep_open(

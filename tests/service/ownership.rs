@@ -79,7 +79,7 @@ async fn a_request_that_its_owner_slept_through_is_not_answered_from_a_world_tha
     let redis = RedisServer::start().await;
     let fleet = fleet(&redis, 600).await;
     let [a, b] = both(&fleet);
-    busy_world(&a, 100, world("s", "first")).await;
+    busy_world(&a, 400, world("s", "first")).await;
     let (steps, end) = steps_lasting(&a, "s", Duration::from_secs(2)).await;
     let mut running = JoinSet::new();
     for _ in 0..4 {

@@ -24,7 +24,7 @@ async fn sigint_finishes_the_step_that_runs_and_exits_cleanly() {
 async fn finishes_what_runs(signal: &str) {
     let mut instance = Instance::spawn(&[]).await;
     let client = instance.client();
-    let sim = busy_world(&client, 100, json!({})).await;
+    let sim = busy_world(&client, 400, json!({})).await;
     let (steps, end) = steps_lasting(&client, &sim, Duration::from_secs(3)).await;
     let mut running = in_flight(&client, &sim, steps).await;
 
@@ -127,7 +127,7 @@ async fn ready_says_yes_until_the_instance_drains() {
 async fn a_draining_instance_says_so_to_connections_it_still_has() {
     let mut instance = Instance::spawn(&[]).await;
     let client = instance.client();
-    let sim = busy_world(&client, 100, json!({})).await;
+    let sim = busy_world(&client, 400, json!({})).await;
     let (steps, _) = steps_lasting(&client, &sim, Duration::from_secs(3)).await;
     let mut running = in_flight(&client, &sim, steps).await;
 
