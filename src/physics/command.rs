@@ -13,6 +13,7 @@ use crate::id::{BodyId, JointId};
 
 /// One change of a world.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Command {
     /// Changes gravity or the time step.
     Configure(WorldPatch),

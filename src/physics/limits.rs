@@ -19,11 +19,23 @@ pub struct WorldLimits {
 pub const MAX_CONTACT_EVENTS: usize = 100_000;
 
 impl WorldLimits {
-    pub(super) fn check_bodies(&self, used: usize) -> Result<(), PhysicsError> {
+    /// None at all: for applying again what was accepted under the limits of then.
+    pub const fn unlimited() -> Self {
+        Self {
+            max_bodies: usize::MAX,
+            max_joints: usize::MAX,
+            max_steps: u32::MAX,
+            max_frames: u32::MAX,
+        }
+    }
+
+    /// Refuses more bodies than there may be.
+    pub fn check_bodies(&self, used: usize) -> Result<(), PhysicsError> {
         check("MAX_BODIES_PER_SIMULATION", self.max_bodies, used)
     }
 
-    pub(super) fn check_joints(&self, used: usize) -> Result<(), PhysicsError> {
+    /// Refuses more joints than there may be.
+    pub fn check_joints(&self, used: usize) -> Result<(), PhysicsError> {
         check("MAX_JOINTS_PER_SIMULATION", self.max_joints, used)
     }
 

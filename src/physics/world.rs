@@ -277,7 +277,7 @@ impl World {
 /// Rapier's own parameters but for four, with which a 400 m/s ball is stopped by a static wall of
 /// 5 cm wherever a step happens to begin, and a bounce of 1 m keeps its height within 3 % at steps
 /// of 0.01 s.
-fn parameters() -> IntegrationParameters {
+pub(super) fn parameters() -> IntegrationParameters {
     let mut parameters = IntegrationParameters {
         // Contacts found much ahead of time slow a body before it meets anything.
         normalized_prediction_distance: 0.005,
