@@ -81,6 +81,15 @@ impl Clock {
     }
 }
 
+/// Microseconds from 1970 as RFC 3339, UTC, to the millisecond.
+pub fn unix_micros_to_rfc3339(micros: u64) -> String {
+    // What another process wrote down may be any number.
+    let wall = OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000);
+    wall.unwrap_or(OffsetDateTime::UNIX_EPOCH)
+        .format(&Iso8601::<MILLISECONDS>)
+        .unwrap_or_default()
+}
+
 impl Moment {
     /// The moment as a plain number, for atomics.
     pub fn as_micros(self) -> u64 {

@@ -1,12 +1,13 @@
 //! The registry and home of Rapier physics simulations, over HTTP.
 //!
-//! `http → simulations → {physics, registry}`; see `docs/ARCHITECTURE.md`.
+//! `http → simulations → {physics, registry, journal}`; see `docs/ARCHITECTURE.md`.
 
 pub mod app;
 pub mod clock;
 pub mod config;
 pub mod http;
 pub mod id;
+pub mod journal;
 pub mod metrics;
 pub mod physics;
 pub mod redis_store;

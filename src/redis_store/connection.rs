@@ -1,19 +1,21 @@
 //! A connection to a server or to all of a cluster, and what is asked over it.
 
-use std::time::Duration;
+use std::{slice, time::Duration};
 
 use deadpool_redis::{
     cluster::ClusterConnection,
     redis::{
-        Cmd, ErrorKind, FromRedisValue, Pipeline, RedisFuture, RedisResult, ServerErrorKind, Value,
+        Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisFuture, RedisResult,
+        ServerErrorKind, Value,
         aio::{ConnectionLike, MultiplexedConnection},
+        from_redis_value,
     },
 };
 use futures_util::future::join_all;
 
 use super::{
     error::{spoils, within},
-    script::{Invocation, Script},
+    script::{Given, Invocation, Part, Script},
 };
 
 /// How many calls of a script share one round trip to a server.
@@ -54,7 +56,32 @@ impl Connection {
         within(self.timeout, self.link.invoke(script, invocation)).await
     }
 
-    /// Calls `script` once for each of a batch. Fails if nothing at all came of it.
+    /// Calls `script` for all of its parts; twice where Redis had forgotten it. Fails if nothing at
+    /// all came of it.
+    pub(super) async fn invoke_parts<T: FromRedisValue, P: Part>(
+        &mut self,
+        script: &Script,
+        parts: &[P],
+    ) -> RedisResult<Vec<RedisResult<T>>> {
+        let timeout = self.timeout;
+        unless_in_vain(match &mut self.link {
+            link @ Link::Server(_) => within(timeout, link.invoke_parts(script, parts)).await?,
+            // One node that hangs must not take the replies of the others with it.
+            link @ Link::Cluster(_) => {
+                join_all(parts.iter().map(|part| {
+                    let mut link = link.clone();
+                    async move {
+                        let call = link.invoke_parts(script, slice::from_ref(part));
+                        within(timeout, call).await?.remove(0)
+                    }
+                }))
+                .await
+            }
+        })
+    }
+
+    /// Calls `script` for each of a batch; twice where Redis had forgotten it. Fails if nothing at
+    /// all came of it.
     pub(super) async fn invoke_all<T: FromRedisValue>(
         &mut self,
         script: &Script,
@@ -62,8 +89,19 @@ impl Connection {
     ) -> RedisResult<Vec<RedisResult<T>>> {
         let replies: Vec<RedisResult<T>> = match &mut self.link {
             Link::Server(server) => {
-                let commands = pipeline(script, batch);
-                within(self.timeout, commands.query_async(server)).await?
+                let by_hash = pipeline(batch, |_, call| script.by_hash(call));
+                let replies: Vec<RedisResult<T>> =
+                    within(self.timeout, by_hash.query_async(server)).await?;
+                if replies.iter().any(is_forgotten) {
+                    // The first call brings the text along for the others.
+                    let by_text = pipeline(batch, |position, call| match position {
+                        0 => script.by_text(call),
+                        _ => script.by_hash(call),
+                    });
+                    within(self.timeout, by_text.query_async(server)).await?
+                } else {
+                    replies
+                }
             }
             // Keys of several slots do not share a pipeline. And one node that hangs must not
             // take the replies of the others with it.
@@ -76,11 +114,7 @@ impl Connection {
                 .await
             }
         };
-        let is_in_vain = |reply: &RedisResult<T>| reply.as_ref().is_err_and(spoils);
-        match replies.first() {
-            Some(Err(first)) if replies.iter().all(is_in_vain) => Err(first.clone()),
-            _ => Ok(replies),
-        }
+        unless_in_vain(replies)
     }
 }
 
@@ -88,28 +122,59 @@ impl Link {
     async fn invoke<T: FromRedisValue>(
         &mut self,
         script: &Script,
-        invocation: &Invocation,
+        given: &(impl Given + ?Sized),
     ) -> RedisResult<T> {
-        match script.by_hash(invocation).query_async(self).await {
-            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                script.by_text(invocation).query_async(self).await
-            }
-            outcome => outcome,
+        let outcome = self.ask(&script.by_hash(given)).await;
+        if is_forgotten(&outcome) {
+            return self.ask(&script.by_text(given)).await;
         }
+        outcome
+    }
+
+    async fn invoke_parts<T: FromRedisValue, P: Part>(
+        &mut self,
+        script: &Script,
+        parts: &[P],
+    ) -> RedisResult<Vec<RedisResult<T>>> {
+        let replies: Vec<_> = self.invoke(script, parts).await?;
+        if replies.len() == parts.len() {
+            Ok(replies)
+        } else {
+            let text = "a script answered for more or less than it was called for";
+            Err((ErrorKind::UnexpectedReturnType, text).into())
+        }
+    }
+
+    /// Sends one command. Unlike the library's way to, it leaves the errors within an answer to
+    /// whoever asks.
+    async fn ask<T: FromRedisValue>(&mut self, command: &Cmd) -> RedisResult<T> {
+        from_redis_value::<RedisResult<T>>(self.req_packed_command(command).await?)?
     }
 }
 
-/// The first call brings the text along for the others.
-fn pipeline(script: &Script, batch: &[Invocation]) -> Pipeline {
+/// The replies, unless all of them say that nobody was there to do it.
+fn unless_in_vain<T>(replies: Vec<RedisResult<T>>) -> RedisResult<Vec<RedisResult<T>>> {
+    let is_in_vain = |reply: &RedisResult<T>| reply.as_ref().is_err_and(spoils);
+    match replies.first() {
+        Some(Err(first)) if replies.iter().all(is_in_vain) => Err(first.clone()),
+        _ => Ok(replies),
+    }
+}
+
+fn pipeline(batch: &[Invocation], command: impl Fn(usize, &Invocation) -> Cmd) -> Pipeline {
     let mut commands = Pipeline::with_capacity(batch.len());
     commands.ignore_errors();
     for (position, invocation) in batch.iter().enumerate() {
-        commands.add_command(match position {
-            0 => script.by_text(invocation),
-            _ => script.by_hash(invocation),
-        });
+        commands.add_command(command(position, invocation));
     }
     commands
+}
+
+/// Whether Redis does not know a script by its hash.
+fn is_forgotten<T>(reply: &RedisResult<T>) -> bool {
+    let is_unknown =
+        |error: &RedisError| error.kind() == ErrorKind::Server(ServerErrorKind::NoScript);
+    reply.as_ref().is_err_and(is_unknown)
 }
 
 impl ConnectionLike for Link {

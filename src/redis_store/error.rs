@@ -50,6 +50,26 @@ impl StoreError {
         let code = error.code().map(str::to_owned);
         Self::Refused { code, text }
     }
+
+    /// Whether the same is to be sent again: Redis was not in a state to do it, and will be.
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Unavailable | Self::Failed(_) => true,
+            Self::Refused { code, .. } => {
+                matches!(code.as_deref(), Some("READONLY" | "BUSY" | "NOSCRIPT"))
+            }
+        }
+    }
+
+    /// Whether a script was stopped at the first thing it would have written: nothing of it was
+    /// done, by this call or one before it.
+    pub fn is_before_writing(&self) -> bool {
+        let code = match self {
+            Self::Refused { code, .. } => code.as_deref(),
+            Self::Unavailable | Self::Failed(_) => None,
+        };
+        matches!(code, Some("OOM" | "NOREPLICAS" | "MISCONF"))
+    }
 }
 
 /// Whether Redis, or the part of it that was asked, is not there. In a cluster, a redirection that

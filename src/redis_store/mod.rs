@@ -5,8 +5,10 @@ mod breaker;
 mod connection;
 mod counters;
 mod error;
-mod eviction;
+pub mod keys;
+mod line;
 mod manager;
+mod promises;
 mod script;
 mod subscription;
 mod target;
@@ -25,7 +27,7 @@ use deadpool_redis::redis::{Cmd, FromRedisValue, RedisError, RedisResult, Value,
 use tokio::sync::Mutex;
 
 use self::{
-    breaker::Breaker,
+    breaker::{Breaker, Pass},
     connection::Connection,
     counters::Counters,
     error::{of_pool, spoils, within},
@@ -34,8 +36,9 @@ use self::{
 pub use self::{
     counters::StoreCounters,
     error::{BuildError, StoreError},
-    eviction::Eviction,
-    script::{Invocation, Script},
+    line::Line,
+    promises::Promises,
+    script::{Invocation, Part, Script},
     subscription::Subscription,
     target::{RedisTarget, TargetError},
 };
@@ -46,7 +49,7 @@ pub struct RedisOptions {
     /// How long to wait for a connection, and then for an answer.
     pub timeout: Duration,
     /// Connections in the pool. One more is for [`RedisStore::invoke_unguarded`] and one for each
-    /// subscription.
+    /// [`Line`] and each subscription.
     pub pool_size: usize,
     /// The certificates, in PEM, that servers are to be signed by; those of the system unless
     /// given.
@@ -183,6 +186,11 @@ impl RedisStore {
         result
     }
 
+    /// A connection of its own, for one caller that sends much.
+    pub fn line(&self) -> Line {
+        Line::new(self.clone())
+    }
+
     /// Listens to a channel, on a connection of its own and past the breaker. When it ends, the
     /// link is broken: what is published until the next subscription is lost.
     pub async fn subscribe(&self, channel: &str) -> Result<Subscription, StoreError> {
@@ -199,10 +207,13 @@ impl RedisStore {
         self.0.breaker.is_open()
     }
 
-    /// What Redis does when its memory is full, if it can be asked.
-    pub async fn eviction(&self) -> Option<Eviction> {
-        let reply: Value = self.query(cmd("INFO").arg("memory")).await.ok()?;
-        Eviction::read(&reply)
+    /// What Redis can promise, if it can be asked. Some do not tell how they are configured.
+    pub async fn promises(&self) -> Option<Promises> {
+        let info: Value = self.query(&cmd("INFO")).await.ok()?;
+        let mut ask = cmd("CONFIG");
+        ask.arg("GET").arg("appendfsync");
+        let fsync: Option<Value> = self.query(&ask).await.ok();
+        Promises::read(&info, fsync.as_ref())
     }
 
     /// What was asked so far, and how it went.
@@ -231,17 +242,29 @@ impl RedisStore {
             Err(error) => Err(error),
         };
         let result = outcome.map_err(|error| self.describe(&error));
-        if let Err(StoreError::Failed(text)) = &result {
-            if self.0.breaker.fail(pass) {
-                self.opened(text);
-            }
-        } else {
-            self.0.breaker.succeed();
-        }
-        self.0
-            .counters
-            .count(begun.elapsed(), result.as_ref().err());
+        self.learn(Some(pass), begun.elapsed(), &result);
         result
+    }
+
+    /// Takes note of what became of a request. One that was sent without leave tells, if it is
+    /// answered, that Redis is there again.
+    fn learn<T>(&self, pass: Option<Pass>, took: Duration, result: &Result<T, StoreError>) {
+        let breaker = &self.0.breaker;
+        match (result, pass) {
+            (Err(StoreError::Failed(text)), Some(pass)) => {
+                if breaker.fail(pass) {
+                    self.opened(text);
+                }
+            }
+            (Err(StoreError::Failed(_)), None) => {}
+            (_, Some(_)) => breaker.succeed(),
+            (_, None) => {
+                if breaker.close() {
+                    tracing::info!("Redis answers again");
+                }
+            }
+        }
+        self.0.counters.count(took, result.as_ref().err());
     }
 
     /// A connection of the pool. It may try several, one after the other, but not for longer than

@@ -3,7 +3,9 @@
 //! An *owner* is one life of an instance's lease. Simulations are claimed under a fencing token;
 //! whoever finds another token than its own has lost the simulation.
 
-mod memory;
+mod fields;
+mod head;
+pub(crate) mod memory;
 mod redis;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -11,8 +13,9 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
-pub use self::{memory::MemoryRegistry, redis::RedisRegistry};
+pub use self::{head::Head, memory::MemoryRegistry, redis::RedisRegistry};
 use crate::id::{InstanceId, Nonce, SimulationId, Tenant};
+pub use crate::redis_store::Promises;
 
 /// How long the end of a simulation is remembered.
 pub const TOMBSTONE_LIFETIME: Duration = Duration::from_secs(3600);
@@ -52,8 +55,27 @@ pub trait Registry: Send + Sync + 'static {
         over: Option<&Holding>,
     ) -> Result<Claim, RegistryError>;
 
+    /// Makes `me` the owner of a journalled simulation that is owned, or rests, as `over` says.
+    /// Everything that was written down of it stays.
+    async fn take_over(
+        &self,
+        me: &Owner,
+        id: &SimulationId,
+        over: &Holding,
+    ) -> Result<Takeover, RegistryError>;
+
+    /// Up to `limit` journalled simulations of `tenant` created after `after`, in the order of
+    /// their creation, whoever owns them.
+    async fn listed(
+        &self,
+        tenant: Option<&Tenant>,
+        after: Option<(u64, &SimulationId)>,
+        limit: usize,
+    ) -> Result<Vec<Listed>, RegistryError>;
+
     /// Registers simulations of `me` again, whatever became of their entries, unless somebody
-    /// else has claimed them. One answer for each.
+    /// else has claimed them since. Where the entry of an earlier claim is back, which Redis has
+    /// not forgotten, a journalled simulation is claimed again. One answer for each.
     async fn reassert(
         &self,
         me: &Owner,
@@ -87,8 +109,8 @@ pub trait Registry: Send + Sync + 'static {
     /// The secret that all instances share: `proposal`, unless another one was first.
     async fn secret(&self, proposal: &str) -> Result<String, RegistryError>;
 
-    /// Why entries may vanish before their time, if they may.
-    async fn eviction_risk(&self) -> Option<String>;
+    /// What becomes of what it is told, as far as it knows.
+    async fn promises(&self) -> Option<Promises>;
 
     /// Why something that is not indispensable was not written down, if it was not.
     fn refusal(&self) -> Option<String>;
@@ -132,8 +154,19 @@ pub struct Registration {
     pub token: FencingToken,
     /// After which time the entry is to expire.
     pub expires_in: Duration,
-    /// For whoever looks into the registry.
+    /// µs from 1970 to its creation.
+    pub created: u64,
+    /// Its journal, if that outlives its owner.
+    pub journal: Option<JournalKeys>,
+    /// For whoever comes after its owner, and whoever looks into the registry.
     pub details: Vec<(&'static str, String)>,
+}
+
+/// What there is of a journal beside its entries: everything lives and dies with the simulation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JournalKeys {
+    /// Which snapshots there are.
+    pub snapshots: Vec<u64>,
 }
 
 /// What a renewal found.
@@ -157,19 +190,57 @@ pub enum Claim {
 /// Who owns a simulation, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holding {
-    /// Its owner.
-    pub owner: Owner,
-    /// Under which token it is owned.
+    /// Its owner; nobody if it rests in its journal.
+    pub owner: Option<Owner>,
+    /// Under which token it was last claimed.
     pub token: FencingToken,
     /// Whose it is.
     pub tenant: Option<Tenant>,
+    /// Whether its journal outlives its owner.
+    pub is_journalled: bool,
+    /// Why its journal is not to be replayed, if so.
+    pub fault: Option<String>,
+}
+
+/// What came of taking a simulation over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Takeover {
+    /// It is claimed.
+    Granted(Inheritance),
+    /// It is no longer owned as was seen.
+    Changed,
+}
+
+/// What the owner before has left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inheritance {
+    /// Under which token it is claimed now.
+    pub token: FencingToken,
+    /// What was written down of it: what was registered (see [`Registration::details`]), with
+    /// `created`, `durability` and `tenant`, among whatever else is in its entry.
+    pub details: Vec<(String, String)>,
+}
+
+/// A journalled simulation, as it is listed while nobody has its world.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub id: SimulationId,
+    /// µs from 1970 to its creation.
+    pub created: u64,
+    /// Its owner, if it has one; that one may be dead.
+    pub owner: Option<Owner>,
+    /// What was written down of it (see [`Inheritance::details`]).
+    pub details: Vec<(String, String)>,
+    /// After which time it expires.
+    pub expires_in: Duration,
 }
 
 /// What came of registering a simulation again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reasserted {
-    /// It is registered under this token.
-    Kept(FencingToken),
+    /// It is registered under this token; where its journal stands, if there is one.
+    Kept(FencingToken, Option<Head>),
     /// Somebody else has claimed it.
     Lost,
 }
@@ -185,14 +256,17 @@ pub struct Touch {
     pub token: FencingToken,
     /// After which time the entry is to expire.
     pub expires_in: Duration,
+    /// Its journal, if that outlives its owner.
+    pub journal: Option<JournalKeys>,
 }
 
 /// What came of a touch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Touched {
-    /// The entry stands.
-    Kept,
-    /// There is no entry.
+    /// The entry stands; where its journal stands, if there is one.
+    Kept(Option<Head>),
+    /// There is no entry, or the journalled one of an earlier claim is back, because Redis has
+    /// forgotten some of what it was told.
     Missing,
     /// Somebody else has claimed it.
     Lost,
@@ -207,6 +281,8 @@ pub struct Release {
     pub tenant: Option<Tenant>,
     /// Under which token it was claimed.
     pub token: FencingToken,
+    /// Its journal, if that outlives its owner.
+    pub journal: Option<JournalKeys>,
     /// How it ended.
     pub ending: Ending,
 }
@@ -227,7 +303,7 @@ pub enum Ending {
 pub enum Whereabouts {
     /// Nothing.
     Unknown,
-    /// It is owned.
+    /// It is owned, or rests in its journal.
     Owned(Holding),
     /// Its entry is gone before its time; its owner will write it again.
     Mislaid,
@@ -262,7 +338,7 @@ pub enum Happening {
 }
 
 /// Why the registry did not do as asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum RegistryError {
     /// It cannot be reached; nothing was sent.
     #[error("the registry cannot be reached")]
@@ -291,6 +367,12 @@ impl FencingToken {
     /// Whether it is not known if the claim was heard.
     pub fn is_pending(&self) -> bool {
         self.0.starts_with("0:")
+    }
+
+    /// Which of two claims is the later one.
+    pub fn fence(&self) -> u64 {
+        let fence = self.0.split_once(':').map(|(fence, _)| fence);
+        fence.and_then(|fence| fence.parse().ok()).unwrap_or(0)
     }
 
     /// What tells the claim from every other.

@@ -1,0 +1,147 @@
+//! What a registry in memory knows.
+
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, HashMap, VecDeque},
+};
+
+use bytes::Bytes;
+
+use crate::{
+    clock::Moment,
+    id::{InstanceId, SimulationId, Tenant},
+    registry::{
+        Ending, FencingToken, Head, Holding, Owner, Peer, Registration, Release, TOMBSTONE_LIFETIME,
+    },
+};
+
+/// How many ends are remembered; the oldest are forgotten first.
+const MAX_TOMBSTONES: usize = 100_000;
+
+#[derive(Default)]
+pub(super) struct Known {
+    pub(super) simulations: HashMap<SimulationId, Entry>,
+    /// Tombstones, oldest first; an entry that has come to life again since is passed over.
+    tombstones: VecDeque<(Moment, SimulationId)>,
+    /// Who holds the lease of an instance, or held it last, and until when.
+    pub(super) leases: HashMap<InstanceId, (Peer, Moment)>,
+    latest_fence: u64,
+    pub(super) secret: Option<String>,
+}
+
+pub(super) enum Entry {
+    Owned(Box<Kept>),
+    Ended(Ending, Option<Tenant>, Moment),
+}
+
+/// What is kept of a simulation.
+pub(crate) struct Kept {
+    pub(crate) holding: Holding,
+    pub(crate) history: History,
+    pub(super) created: u64,
+    pub(super) expires: Moment,
+    details: Vec<(&'static str, String)>,
+}
+
+/// What is kept of a journal, which goes with the entry.
+#[derive(Default)]
+pub(crate) struct History {
+    pub(crate) head: Option<Head>,
+    /// By their numbers, each with the chain.
+    pub(crate) entries: BTreeMap<u64, (u64, Bytes)>,
+    pub(crate) snapshots: BTreeMap<u64, Bytes>,
+}
+
+impl Known {
+    pub(super) fn living(&self, now: Moment) -> Vec<Owner> {
+        let living = self.leases.values().filter(|(_, until)| *until > now);
+        living.map(|(peer, _)| peer.owner.clone()).collect()
+    }
+
+    pub(super) fn new_token(&mut self, nonce: &str, now: Moment) -> FencingToken {
+        let fence = now.as_micros().max(self.latest_fence + 1);
+        self.latest_fence = fence;
+        FencingToken::from_text(&format!("{fence}:{nonce}"))
+    }
+
+    /// Writes a simulation down, over what is there; where its journal stands, if it has one.
+    pub(super) fn write(
+        &mut self,
+        token: &FencingToken,
+        me: &Owner,
+        registration: &Registration,
+        now: Moment,
+    ) -> Option<Head> {
+        let (history, fault) = match self.simulations.remove(&registration.id) {
+            Some(Entry::Owned(kept)) => (kept.history, kept.holding.fault),
+            Some(Entry::Ended(..)) | None => (History::default(), None),
+        };
+        let head = history.head;
+        let kept = Kept {
+            holding: Holding {
+                owner: Some(me.clone()),
+                token: token.clone(),
+                tenant: registration.tenant.clone(),
+                is_journalled: registration.journal.is_some(),
+                fault,
+            },
+            history,
+            created: registration.created,
+            expires: now + registration.expires_in,
+            details: registration.fields().collect(),
+        };
+        let entry = Entry::Owned(Box::new(kept));
+        self.simulations.insert(registration.id.clone(), entry);
+        head
+    }
+
+    pub(super) fn end(&mut self, release: &Release, now: Moment) {
+        let ended = Entry::Ended(release.ending, release.tenant.clone(), now);
+        self.simulations.insert(release.id.clone(), ended);
+        self.tombstones.push_back((now, release.id.clone()));
+    }
+
+    pub(super) fn forget_old(&mut self, now: Moment) {
+        while let Some((ended, id)) = self.tombstones.front() {
+            if *ended + TOMBSTONE_LIFETIME > now && self.tombstones.len() <= MAX_TOMBSTONES {
+                break;
+            }
+            let is_this_end =
+                |entry: &Entry| matches!(entry, Entry::Ended(_, _, at) if at == ended);
+            if self.simulations.get(id).is_some_and(is_this_end) {
+                self.simulations.remove(id);
+            }
+            self.tombstones.pop_front();
+        }
+        // Maps keep their room; a fleet of simulations that is gone should not.
+        if self.simulations.len() * 4 < self.simulations.capacity() {
+            self.simulations.shrink_to(self.simulations.len() * 2);
+        }
+    }
+}
+
+impl Kept {
+    /// Whether it is still owned as was seen.
+    pub(super) fn is_held_as(&self, seen: &Holding) -> bool {
+        self.holding.owner == seen.owner && self.holding.token == seen.token
+    }
+
+    /// Which claim it is under: mine, an earlier or a later one.
+    pub(crate) fn order(&self, mine: &FencingToken) -> Ordering {
+        let held = &self.holding.token;
+        if held.nonce() == mine.nonce() {
+            Ordering::Equal
+        } else if held.fence() < mine.fence() {
+            Ordering::Less
+        } else {
+            Ordering::Greater
+        }
+    }
+
+    pub(super) fn details(&self) -> Vec<(String, String)> {
+        let details = self.details.iter();
+        details
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect()
+    }
+}
