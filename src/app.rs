@@ -4,7 +4,7 @@ use std::{
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
     sync::{Arc, atomic::AtomicBool},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use socket2::{Domain, Socket, Type};
@@ -12,14 +12,15 @@ use tokio::net::TcpListener;
 
 use crate::{
     clock::Clock,
-    config::{Config, Durability, RedisDegraded, StorageBackend},
+    config::{Config, DefaultDurability, RedisDegraded, StorageBackend},
     http::{self, AskStore},
+    journal::RedisJournal,
     metrics::{Metrics, SeenStore},
-    physics::WorldLimits,
+    physics::{Fingerprint, WorldLimits},
     redis_store::{RedisOptions, RedisStore, RedisTarget},
     registry::{MemoryRegistry, RedisRegistry},
     shutdown::Shutdown,
-    simulations::{FleetSettings, Services, Simulations, StepPool},
+    simulations::{Durability, FleetSettings, Services, Simulations, StepPool},
 };
 
 /// How long those whose requests are cut off have to be told so.
@@ -43,12 +44,13 @@ impl App {
             tracing::warn!("API_KEYS is empty: everybody may use the service");
         }
         let mut store = None;
-        let services = services(&config, clock)?;
+        let mut services = services(&config, clock)?;
         let simulations = match (config.storage_backend, &listeners.internal) {
             (StorageBackend::Redis, Some(internal)) => {
                 let target = config.redis_target().map_err(io::Error::other)?;
                 let settings = fleet_settings(&config, &target, internal.local_addr()?);
                 let redis = store.insert(redis_store(&config)?).clone();
+                services.journal = Some(Arc::new(RedisJournal::new(redis.clone(), &shutdown)));
                 let registry = Arc::new(RedisRegistry::new(redis));
                 tracing::info!(
                     "Initialized RedisStorage backend ({target}, TTL {} s, reached by the other instances on {})",
@@ -104,7 +106,12 @@ impl App {
     /// it was finished.
     pub async fn drain(self) -> bool {
         self.simulations.drain();
-        let in_time = self.shutdown.drain(self.config.shutdown_grace()).await;
+        let begun = Instant::now();
+        let grace = self.config.shutdown_grace();
+        // Requests go on meanwhile: those for simulations that have left follow them.
+        self.simulations.hand_over(grace * 3 / 4).await;
+        let left = grace.saturating_sub(begun.elapsed());
+        let in_time = self.shutdown.drain(left).await;
         self.simulations.close().await;
         if !in_time {
             // Whoever still waits is told that the outcome is unknown.
@@ -180,9 +187,13 @@ fn services(config: &Config, clock: Clock) -> io::Result<Services> {
         clock,
         metrics: Arc::new(Metrics::default()),
         durability: match (config.storage_backend, config.default_durability) {
-            (StorageBackend::Memory, _) => "memory",
-            (StorageBackend::Redis, Durability::Registry) => "registry",
+            (StorageBackend::Memory, _) => Durability::Memory,
+            (StorageBackend::Redis, DefaultDurability::Registry) => Durability::Registry,
+            (StorageBackend::Redis, DefaultDurability::Journal) => Durability::Journal,
         },
+        journal: None,
+        fingerprint: Fingerprint::compute().to_string().into(),
+        hashes_state: config.state_hash,
         limits: WorldLimits {
             max_bodies: config.max_bodies_per_simulation as usize,
             max_joints: config.max_joints_per_simulation as usize,
@@ -194,6 +205,7 @@ fn services(config: &Config, clock: Clock) -> io::Result<Services> {
         request_timeout: Duration::from_millis(config.request_timeout_ms),
         default_ttl: Duration::from_secs(config.storage_ttl_seconds),
         freeze_after: Duration::from_secs(config.freeze_after_seconds),
+        hibernate_after: Duration::from_secs(config.hibernate_after_seconds),
         is_draining: AtomicBool::new(false),
     })
 }

@@ -44,6 +44,10 @@ pub struct Metrics {
     pub queue_delay: Histogram,
     /// Worlds that were packed away.
     pub freezes: Counter,
+    /// Simulations that left memory and rest in their journals.
+    pub departures: Counter,
+    /// Simulations that were made again from their journals.
+    pub recoveries: Counter,
     /// Worlds that were unpacked.
     pub thaws: Counter,
     /// Simulations that turned out to be owned by somebody else.
@@ -116,6 +120,8 @@ impl Default for Metrics {
             simulations_ended: Endings::default(),
             queue_delay: Histogram::of_times(),
             freezes: Counter::default(),
+            departures: Counter::default(),
+            recoveries: Counter::default(),
             thaws: Counter::default(),
             ownership_conflicts: Counter::default(),
             lease_lapses: Counter::default(),

@@ -152,7 +152,11 @@ impl Report {
         )?;
         let help = "Worlds that were packed away";
         page.counter("freezes", help, &metrics.freezes)?;
-        page.counter("thaws", "Worlds that were unpacked", &metrics.thaws)
+        page.counter("thaws", "Worlds that were unpacked", &metrics.thaws)?;
+        let help = "Simulations that left memory and rest in their journals";
+        page.counter("departures", help, &metrics.departures)?;
+        let help = "Simulations that were made again from their journals";
+        page.counter("recoveries", help, &metrics.recoveries)
     }
 
     fn write_store(&self, page: &mut Page<'_>) -> fmt::Result {

@@ -50,6 +50,9 @@ routes! {
     Bodies "/simulations/{sim_id}/bodies" ["simulations", _, "bodies"],
     Joints "/simulations/{sim_id}/joints" ["simulations", _, "joints"],
     KeepAlive "/simulations/{sim_id}/keepalive" ["simulations", _, "keepalive"],
+    Journal "/simulations/{sim_id}/journal" ["simulations", _, "journal"],
+    Bundle "/simulations/{sim_id}/bundle" ["simulations", _, "bundle"],
+    Verify "/simulations/{sim_id}/verify" ["simulations", _, "verify"],
     Body "/simulations/{sim_id}/bodies/{body_id}" ["simulations", _, "bodies", _],
     Joint "/simulations/{sim_id}/joints/{joint_id}" ["simulations", _, "joints", _],
     Impulse "/simulations/{sim_id}/bodies/{body_id}/impulse"

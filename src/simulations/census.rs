@@ -26,7 +26,7 @@ impl Simulations {
             match status_of(&simulation.shared) {
                 Status::Active => census.active += 1,
                 Status::Stepping => census.stepping += 1,
-                Status::Frozen => census.frozen += 1,
+                Status::Frozen | Status::Resting => census.frozen += 1,
             }
             if simulation.shared.claim.confirmed_in() == 0 {
                 census.unregistered += 1;

@@ -19,6 +19,8 @@ pub(super) struct Claim {
     /// Whether what is written down of it, its expiry apart, is no longer so.
     pub(super) is_outdated: AtomicBool,
     has_ended: AtomicBool,
+    has_left: AtomicBool,
+    is_buried: AtomicBool,
 }
 
 impl Claim {
@@ -31,6 +33,8 @@ impl Claim {
             is_noted: AtomicBool::new(false),
             is_outdated: AtomicBool::new(true),
             has_ended: AtomicBool::new(false),
+            has_left: AtomicBool::new(false),
+            is_buried: AtomicBool::new(false),
         }
     }
 
@@ -52,6 +56,33 @@ impl Claim {
     /// Notes that the simulation is no longer here: it must not be written down any more.
     pub(super) fn end(&self) {
         self.has_ended.store(true, Ordering::Release);
+    }
+
+    /// Notes that the simulation is here after all; what the registry has heard meanwhile is not
+    /// known, so that it is to agree once more.
+    pub(super) fn resume(&self) {
+        self.is_buried.store(false, Ordering::Release);
+        self.confirmed_in.store(0, Ordering::Release);
+        self.is_outdated.store(true, Ordering::Release);
+        self.has_ended.store(false, Ordering::Release);
+    }
+
+    /// Notes that the simulation is to be no more: its journal is not to be written again.
+    pub(super) fn bury(&self) {
+        self.is_buried.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_buried(&self) -> bool {
+        self.is_buried.load(Ordering::Acquire)
+    }
+
+    /// Notes that the simulation lives on elsewhere, or in its journal.
+    pub(super) fn leave(&self) {
+        self.has_left.store(true, Ordering::Release);
+    }
+
+    pub(super) fn has_left(&self) -> bool {
+        self.has_left.load(Ordering::Acquire)
     }
 
     pub(super) fn has_ended(&self) -> bool {

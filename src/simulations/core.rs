@@ -10,13 +10,16 @@ use super::{
     error::SimulationError,
     history::History,
     idempotency::{IdempotencyKey, IdempotencyTable},
+    image::Image,
+    journalling::Journalling,
     reply::Reply,
     shared::Shared,
     work::{Done, Progress, Work},
 };
 use crate::{
-    clock::Moment,
-    physics::{Command, View, World, WorldLimits},
+    journal::{Append, Entry, Event},
+    physics::{Command, View, World},
+    registry::Head,
 };
 
 /// Work that is expected to take no longer than this is done in place.
@@ -38,6 +41,8 @@ pub(super) struct Core {
     /// elsewhere, so that it can be shown.
     pub(super) view: Option<Arc<View>>,
     applied: Option<Box<IdempotencyTable>>,
+    /// Nothing unless the simulation has a journal.
+    pub(super) journalling: Option<Box<Journalling>>,
     /// What one step costs, measured.
     step_cost: Option<Duration>,
 }
@@ -59,23 +64,28 @@ pub(super) enum Left {
 }
 
 impl Core {
-    pub(super) fn new(world: Box<World>, history: History) -> Self {
+    pub(super) fn new(
+        world: Box<World>,
+        history: History,
+        applied: Option<IdempotencyTable>,
+        journalling: Option<Journalling>,
+    ) -> Self {
         Self {
             world: Some(world),
             history: Some(history),
             view: None,
-            applied: None,
+            applied: applied.map(Box::new),
+            journalling: journalling.map(Box::new),
             step_cost: None,
         }
     }
 
-    /// Carries out a command if it is small and the world is at home.
-    pub(super) fn attempt(
-        &mut self,
-        shared: &Shared,
-        command: Command,
-        limits: WorldLimits,
-    ) -> Attempt {
+    /// Carries out a command if it is small and the world is at home. Only where nothing is written
+    /// down.
+    pub(super) fn attempt(&mut self, shared: &Shared, command: Command) -> Attempt {
+        if let Err(refused) = self.admit(&command) {
+            return Attempt::Answered(Err(refused));
+        }
         let Some(world) = self.world.take() else {
             return Attempt::Left(Left::Unbegun(command));
         };
@@ -83,13 +93,14 @@ impl Core {
             self.world = Some(world);
             return Attempt::Left(Left::Unbegun(command));
         }
+        let head = shared.next_head();
         if command.steps() > 1 {
             // The work may have to go elsewhere half done, and nobody must see that.
             self.look(&world);
         }
-        let work = Work::new(world, command, limits, shared.id.clone());
+        let work = shared.work(world, command);
         match work.advance(IN_PLACE_AT_MOST, &shared.services.metrics) {
-            Progress::Done(done) => Attempt::Answered(Ok(self.commit(shared, *done))),
+            Progress::Done(done) => Attempt::Answered(Ok(self.commit(shared, *done, head))),
             Progress::Refused(world, refused) => {
                 self.world = Some(world);
                 Attempt::Answered(Err(refused.into()))
@@ -101,19 +112,62 @@ impl Core {
     }
 
     /// Hands the world out, to be worked on elsewhere.
-    pub(super) fn hand_out(
-        &mut self,
-        shared: &Shared,
-        command: Command,
-        limits: WorldLimits,
-    ) -> Option<Work> {
+    pub(super) fn hand_out(&mut self, shared: &Shared, command: Command) -> Option<Work> {
         let world = self.world.take()?;
         self.look(&world);
-        Some(Work::new(world, command, limits, shared.id.clone()))
+        Some(shared.work(world, command))
+    }
+
+    /// The entry of a command that has begun, as the next one of the journal.
+    pub(super) fn entry_of(
+        &self,
+        shared: &Shared,
+        command: &Command,
+        key: Option<&IdempotencyKey>,
+    ) -> Append {
+        self.append_of(shared, Event::Command(command), key)
+    }
+
+    /// What happened, as the next entry of the journal.
+    pub(super) fn append_of(
+        &self,
+        shared: &Shared,
+        event: Event<&Command>,
+        key: Option<&IdempotencyKey>,
+    ) -> Append {
+        let committed = *shared.committed();
+        let entry = Entry {
+            at: shared.services.unix_micros(),
+            state_hash: committed.state_hash.unwrap_or_default(),
+            key: key.map(IdempotencyKey::used),
+            event,
+        };
+        let entry = entry.encode();
+        Append {
+            id: shared.id.clone(),
+            token: shared.claim.token(),
+            after: committed.head,
+            chain: committed.head.followed_by(&entry).chain,
+            entry: entry.into(),
+            is_first: self.journalling.as_ref().is_some_and(|it| it.is_first),
+        }
+    }
+
+    /// Everything that the simulation is made of, as far as it is committed.
+    pub(super) fn image(&self, shared: &Shared) -> Option<Image> {
+        let creation = shared.creation.get().map(|creation| creation.remembered());
+        let position = shared.committed().position();
+        let history = self.history.as_ref()?;
+        Some(Image::new(
+            position,
+            history,
+            self.applied.as_deref(),
+            creation,
+        ))
     }
 
     /// Makes what a command did the state that everybody sees.
-    pub(super) fn commit(&mut self, shared: &Shared, done: Done) -> Reply {
+    pub(super) fn commit(&mut self, shared: &Shared, done: Done, head: Head) -> Reply {
         let Done {
             world,
             command,
@@ -131,14 +185,41 @@ impl Core {
         if let Some(history) = &mut self.history {
             history.push(command, cost);
         }
-        let mut committed = shared.committed();
-        let seq = committed.seq + 1;
-        *committed = Committed { seq, ..state };
+        let committed = Committed { head, ..state };
+        self.go_on(shared, committed);
         Reply {
             body,
-            seq,
-            step: committed.step,
+            position: committed.position(),
             is_replayed: false,
+        }
+    }
+
+    /// Makes `committed` where the simulation stands.
+    pub(super) fn go_on(&mut self, shared: &Shared, committed: Committed) {
+        if let Some(journalling) = &mut self.journalling {
+            journalling.advance(committed.head);
+        }
+        *shared.committed() = committed;
+    }
+
+    /// Whether a command is carried out that is not committed yet.
+    pub(super) fn is_pending(&self) -> bool {
+        let journalling = self.journalling.as_ref();
+        journalling.is_some_and(|it| it.pending.is_some())
+    }
+
+    /// Whether the task alone may begin a command.
+    pub(super) fn is_attended(&self) -> bool {
+        let journalling = self.journalling.as_ref();
+        journalling.is_some_and(|it| it.is_attended)
+    }
+
+    /// Refuses what would let the past of the world grow without a bound: only a step makes it fit
+    /// for a snapshot.
+    pub(super) fn admit(&self, command: &Command) -> Result<(), SimulationError> {
+        match &self.history {
+            Some(history) if command.steps() == 0 => history.admit().map_err(Into::into),
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -148,9 +229,9 @@ impl Core {
     }
 
     /// Remembers what the first request with this key was answered.
-    pub(super) fn remember(&mut self, key: IdempotencyKey, reply: &Reply, now: Moment) {
+    pub(super) fn remember(&mut self, key: IdempotencyKey, reply: &Reply, at: u64) {
         let applied = self.applied.get_or_insert_default();
-        applied.remember(key, reply, now);
+        applied.remember(key, reply, at);
     }
 
     /// The last committed state; nothing while the simulation is frozen.
@@ -161,23 +242,25 @@ impl Core {
         }
         Some(Seen {
             view: Arc::clone(self.view.as_ref()?),
-            seq: shared.committed().seq,
+            position: shared.committed().position(),
         })
     }
 
     /// Whether what a replay would cost is to be bounded by a snapshot.
-    pub(super) fn wants_snapshot(&self) -> bool {
-        match (&self.world, &self.history) {
-            (Some(world), Some(history)) => history.wants_snapshot(world),
-            _ => false,
-        }
+    pub(super) fn wants_snapshot(&self, shared: &Shared) -> bool {
+        let (Some(world), Some(history)) = (&self.world, &self.history) else {
+            return false;
+        };
+        let journalling = self.journalling.as_ref();
+        let is_long = journalling.is_some_and(|it| it.is_long(shared.committed().head));
+        (is_long || history.is_long()) && world.is_settled()
     }
 
-    fn look(&mut self, world: &World) {
+    pub(super) fn look(&mut self, world: &World) {
         self.view.get_or_insert_with(|| Arc::new(world.view()));
     }
 
-    fn is_small(&self, world: &World, command: &Command) -> bool {
+    pub(super) fn is_small(&self, world: &World, command: &Command) -> bool {
         let bodies = world.body_count() + command.added();
         let count = u32::try_from(bodies).unwrap_or(u32::MAX);
         let per_step = self

@@ -2,36 +2,41 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{
-        Arc, Mutex, OnceLock,
-        atomic::{AtomicBool, AtomicU64},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use super::{
     Services,
+    assembly::Parts,
+    bundle::Origin,
+    chronicle::first_chain,
     claim::Claim,
     committed::Committed,
     core::Core,
     directory::Simulations,
+    durability::Durability,
     error::SimulationError,
     handle::SimulationHandle,
     history::History,
-    idempotency::{IdempotencyKey, KeysInFlight},
-    inbox::Inbox,
-    record::Labels,
+    idempotency::IdempotencyKey,
+    journalling::Journalling,
+    record::{Labels, Stand, details},
     reply::{Reply, json},
-    shared::{Creation, Shared},
+    shared::Creation,
     task::SimulationTask,
 };
 use crate::{
     id::{SimulationId, Tenant},
+    journal::{JournalError, Purpose, Verdict},
     physics::{
         BodySpec, Command, Faults, JointSpec, PhysicsError, World, WorldConfig, check_bodies,
         check_joints,
     },
-    registry::{Claim as Claimed, Ending, FencingToken, Happening, Owner, Registration, Release},
+    registry::{
+        Claim as Claimed, Ending, FencingToken, Happening, Head, JournalKeys, Owner, Registration,
+        Release,
+    },
     shutdown::spawn,
 };
 
@@ -46,12 +51,16 @@ pub struct NewSimulation {
     pub config: WorldConfig,
     /// How long it lives without being used; the service's own time unless given.
     pub ttl: Option<Duration>,
+    /// What it is to survive; the service's own choice unless given.
+    pub durability: Option<Durability>,
     /// As the client likes.
     pub labels: Labels,
     /// Its first bodies.
     pub bodies: Vec<BodySpec>,
     /// Its first joints.
     pub joints: Vec<JointSpec>,
+    /// What it begins with instead, if it was made elsewhere.
+    pub origin: Option<Origin>,
 }
 
 /// A name that is being given, so that it is not given twice at a time.
@@ -67,6 +76,9 @@ impl Drop for Reserved<'_> {
     }
 }
 
+/// How often a name is asked for that turns out to be waiting for somebody to go on with it.
+const MAX_ATTEMPTS: usize = 3;
+
 impl Simulations {
     /// Creates a simulation; the reply is its record. A repeated request is answered as the
     /// first was.
@@ -75,7 +87,6 @@ impl Simulations {
         new: NewSimulation,
         key: Option<IdempotencyKey>,
     ) -> Result<(SimulationId, Reply), SimulationError> {
-        let inner = &self.inner;
         if self.is_draining() {
             return Err(SimulationError::Draining);
         }
@@ -93,75 +104,80 @@ impl Simulations {
                 None => SimulationError::Exists(id),
             });
         };
-        if let Some(known) = self.here(&id, new.tenant.as_ref()).await? {
-            return known.created_by(key.as_ref()).map(|reply| (id, reply));
-        }
-        if self.has(&id) {
-            // Somebody else's.
-            return Err(SimulationError::Exists(id));
-        }
-        let place = match self.take_place() {
-            Ok(place) => place,
-            // A repeated request needs no place where its first one found one.
-            Err(full) if key.is_some() => {
-                let first = self.open(&id, new.tenant.as_ref()).await.err();
-                return Err(first.filter(SimulationError::is_elsewhere).unwrap_or(full));
+        for _ in 0..MAX_ATTEMPTS {
+            self.wait_for_transit(&id).await?;
+            if let Some(known) = self.here(&id, new.tenant.as_ref()).await? {
+                return known.created_by(key.as_ref()).map(|reply| (id, reply));
             }
-            Err(full) => return Err(full),
-        };
-        let is_named_by_client = new.id.is_some() || key.is_some();
-        let (tenant, ttl) = (new.tenant.clone(), new.ttl);
-        let claimed = self
-            .claim(&id, tenant.clone(), ttl, is_named_by_client)
-            .await;
-        let claim = match claimed {
-            Ok(claim) => claim,
-            Err(SimulationError::OwnedElsewhere { id, .. }) if key.is_none() => {
+            if self.has(&id) {
+                // Somebody else's.
                 return Err(SimulationError::Exists(id));
             }
-            Err(error) => return Err(error),
-        };
-        let token = claim.token();
-        let made = match self.make(&id, new, claim).await {
-            Ok(made) => made,
-            Err(error) => {
-                self.unclaim(&id, tenant, token).await;
-                return Err(error);
-            }
-        };
-        let (simulation, task) = made;
-        let reply = Reply {
-            body: json(&simulation.record()),
-            seq: simulation.progress().0,
-            step: 0,
-            is_replayed: false,
-        };
-        if let Some(key) = key {
-            let creation = Creation {
-                key,
-                reply: reply.clone(),
+            let place = match self.take_place() {
+                Ok(place) => place,
+                // A repeated request needs no place where its first one found one.
+                Err(full) if key.is_some() => {
+                    let first = self.open(&id, new.tenant.as_ref()).await.err();
+                    return Err(first.filter(SimulationError::is_elsewhere).unwrap_or(full));
+                }
+                Err(full) => return Err(full),
             };
-            drop(simulation.shared.creation.set(Box::new(creation)));
+            let registration = self.register(&id, &new);
+            let is_named_by_client = new.id.is_some() || key.is_some();
+            let claim = match self.claim(&registration, is_named_by_client).await {
+                Ok(claim) => claim,
+                Err(SimulationError::OwnedElsewhere { id, .. }) if key.is_none() => {
+                    return Err(SimulationError::Exists(id));
+                }
+                // It is here afterwards, unless there was nothing to go on with.
+                Err(SimulationError::Ownerless(id, holding)) => {
+                    drop(place);
+                    match self.recover(&id, *holding).await {
+                        Ok(()) | Err(SimulationError::Lost(_)) => continue,
+                        Err(SimulationError::Unreplayable { .. }) => {
+                            return Err(SimulationError::Exists(id));
+                        }
+                        Err(error) => return Err(error),
+                    }
+                }
+                Err(error) => return Err(error),
+            };
+            let token = claim.token();
+            let made = Box::pin(self.make(&id, new, claim, registration.created, key)).await;
+            let (simulation, task, reply) = match made {
+                Ok(made) => made,
+                Err(error) => {
+                    self.unclaim(registration, token).await;
+                    return Err(error);
+                }
+            };
+            self.insert(simulation.clone());
+            // The place is given back when the simulation ends.
+            std::mem::forget(place);
+            spawn(task.run());
+            self.tell_of(&simulation);
+            // The process may have been stopped since the name was claimed, and the name be
+            // another's.
+            self.confirm(&simulation)
+                .await
+                .map_err(|error| error.after_the_fact(simulation.durability()))?;
+            return Ok((id, reply));
         }
-        self.insert(simulation.clone());
-        // The place is given back when the simulation ends.
-        std::mem::forget(place);
-        spawn(task.run());
+        Err(SimulationError::OwnerUnreachable(id))
+    }
+
+    fn tell_of(&self, simulation: &SimulationHandle) {
+        let id = simulation.id();
         self.services().metrics.simulations_created.inc();
         tracing::info!(sim_id = %id, "Created simulation {id}");
-        if let Some(fleet) = &inner.fleet {
+        if let Some(fleet) = &self.inner.fleet {
             // Writes down the rest, and whatever could not be written yet.
-            fleet.note(&simulation);
-            fleet.announce(&id, Happening::Created);
+            fleet.note(simulation);
+            fleet.announce(id, Happening::Created);
             if simulation.shared.claim.confirmed_in() > 0 {
                 tracing::info!(sim_id = %id, "Redis metadata stored for {id}");
             }
         }
-        // The process may have been stopped since the name was claimed, and the name be another's.
-        self.confirm(&simulation)
-            .await
-            .map_err(SimulationError::after_the_fact)?;
-        Ok((id, reply))
     }
 
     /// Reserves a name, unless a simulation of that name is being created.
@@ -174,23 +190,42 @@ impl Simulations {
         })
     }
 
+    /// What is written down of a new simulation.
+    fn register(&self, id: &SimulationId, new: &NewSimulation) -> Registration {
+        let services = self.services();
+        let created = self.created_unix_micros(services.unix_micros());
+        let ttl = new.ttl.unwrap_or(services.default_ttl);
+        let durability = services.durability_of(new.durability);
+        Registration {
+            id: id.clone(),
+            tenant: new.tenant.clone(),
+            token: FencingToken::pending(),
+            expires_in: ttl,
+            created,
+            journal: (durability == Durability::Journal).then(JournalKeys::default),
+            details: details(
+                created,
+                ttl,
+                &new.config,
+                &new.labels,
+                Stand {
+                    bodies: new.bodies.len(),
+                    joints: new.joints.len(),
+                    ..Stand::default()
+                },
+            ),
+        }
+    }
+
     /// Claims a name for a new simulation.
     async fn claim(
         &self,
-        id: &SimulationId,
-        tenant: Option<Tenant>,
-        ttl: Option<Duration>,
+        registration: &Registration,
         is_named_by_client: bool,
     ) -> Result<Claim, SimulationError> {
-        let registration = Registration {
-            id: id.clone(),
-            tenant: tenant.clone(),
-            token: FencingToken::pending(),
-            expires_in: ttl.unwrap_or(self.services().default_ttl),
-            details: Vec::new(),
-        };
+        let tenant = registration.tenant.clone();
         if let Some(fleet) = &self.inner.fleet {
-            let (token, life) = fleet.claim(&registration, is_named_by_client).await?;
+            let (token, life) = fleet.claim(registration, is_named_by_client).await?;
             return Ok(Claim::new(tenant, token, life));
         }
         let me = Owner {
@@ -198,77 +233,118 @@ impl Simulations {
             nonce: self.inner.nonce.clone(),
         };
         let registry = &self.inner.registry;
-        let mut claimed = registry.claim(&me, &registration, None).await?;
+        let mut claimed = registry.claim(&me, registration, None).await?;
         if let Claimed::Taken(left) = &claimed {
             // It is not here and there is nowhere else: a creation was given up half-way.
-            claimed = registry.claim(&me, &registration, Some(left)).await?;
+            claimed = registry.claim(&me, registration, Some(left)).await?;
         }
         match claimed {
             Claimed::Granted(token) => Ok(Claim::new(tenant, token, 1)),
-            Claimed::Taken(_) => Err(SimulationError::Exists(id.clone())),
+            Claimed::Taken(_) => Err(SimulationError::Exists(registration.id.clone())),
         }
     }
 
     /// Gives a name back for which no world could be made.
-    async fn unclaim(&self, id: &SimulationId, tenant: Option<Tenant>, token: FencingToken) {
+    async fn unclaim(&self, registration: Registration, token: FencingToken) {
         let release = Release {
-            id: id.clone(),
-            tenant,
+            id: registration.id,
+            tenant: registration.tenant,
             token,
+            journal: registration.journal,
             ending: Ending::Destroyed,
         };
+        let id = release.id.clone();
         if let Err(error) = self.inner.registry.release(&[release]).await {
             tracing::warn!(sim_id = %id, %error, "a name could not be given back");
         }
     }
 
-    /// Builds the world of a new simulation and all that belongs to it.
+    /// Builds the world of a new simulation and all that belongs to it, and writes it down if it
+    /// has a journal. The reply is what its client is told.
     async fn make(
         &self,
         id: &SimulationId,
         new: NewSimulation,
         claim: Claim,
-    ) -> Result<(SimulationHandle, SimulationTask), SimulationError> {
+        created: u64,
+        key: Option<IdempotencyKey>,
+    ) -> Result<(SimulationHandle, SimulationTask, Reply), SimulationError> {
         let services = Arc::clone(&self.inner.services);
-        let (ttl, labels) = (new.ttl.unwrap_or(services.default_ttl), new.labels);
+        let parts = Parts {
+            claim,
+            durability: services.durability_of(new.durability),
+            created,
+            ttl: new.ttl.unwrap_or(services.default_ttl),
+            labels: new.labels,
+        };
         let (config, bodies, joints) = (new.config, new.bodies, new.joints);
-        let populated = if bodies.is_empty() && joints.is_empty() {
+        let origin = if let Some(origin) = new.origin {
+            Ok(origin)
+        } else if bodies.is_empty() && joints.is_empty() {
             populate(config, bodies, joints, &services)
         } else {
             let limits = Arc::clone(&services);
             let build = move || populate(config, bodies, joints, &limits);
             services.pool.run(build).await?
         };
-        let (world, history) = populated?;
-        let committed = Committed::of(&world);
-        let core = Core::new(world, history);
+        let Origin {
+            mut head,
+            world,
+            history,
+        } = origin?;
+        let is_journalled = parts.durability == Durability::Journal;
+        // Where nothing is written down the chain tells a simulation from others of its name.
+        if !is_journalled {
+            head.chain = first_chain(id, created);
+        }
+        let committed = Committed {
+            head,
+            ..Committed::of(&world, services.hashes_state || is_journalled)
+        };
+        let journalling =
+            is_journalled.then(|| Journalling::new(committed.head, Vec::new(), false));
+        let core = Core::new(world, history, None, journalling);
+        let (simulation, task) = self.assemble(id, parts, core, committed);
+        let reply = Reply {
+            body: json(&simulation.record()),
+            position: committed.position(),
+            is_replayed: false,
+        };
+        let shared = &simulation.shared;
+        if let Some(key) = key {
+            let creation = Creation {
+                key,
+                reply: reply.clone(),
+                at: services.unix_micros(),
+            };
+            drop(shared.creation.set(Box::new(creation)));
+        }
+        if is_journalled {
+            let image = shared.core().image(shared);
+            if let Some(image) = image {
+                match shared.keep(image, Purpose::Begin).await? {
+                    Verdict::Kept => {}
+                    Verdict::Fenced | Verdict::Elsewhere(_) => {
+                        let text = "somebody else has claimed the name".to_owned();
+                        return Err(JournalError::Refused(text).into());
+                    }
+                }
+            }
+            if let Some(journalling) = &mut shared.core().journalling {
+                journalling.saved(head.seq);
+            }
+        }
+        Ok((simulation, task, reply))
+    }
+}
 
-        let created = services.clock.now();
-        let created_unix_micros = self.created_unix_micros(services.clock.unix_micros(created));
-        let inbox = Inbox::new(services.max_queue);
-        let shared = Shared {
-            services,
-            id: id.clone(),
-            created,
-            created_unix_micros,
-            claim,
-            inbox,
-            core: Mutex::new(core),
-            committed: Mutex::new(committed),
-            labels: Mutex::new(Arc::new(labels)),
-            ttl_micros: AtomicU64::new(0),
-            last_access_micros: AtomicU64::new(created.as_micros()),
-            is_stepping: AtomicBool::new(false),
-            is_frozen: AtomicBool::new(false),
-            keys_in_flight: KeysInFlight::default(),
-            creation: OnceLock::new(),
-        };
-        shared.set_ttl(ttl);
-        let simulation = SimulationHandle {
-            shared: Arc::new(shared),
-        };
-        let task = SimulationTask::new(simulation.clone(), self.clone());
-        Ok((simulation, task))
+impl Services {
+    /// What a simulation survives whose client asks for `wanted`.
+    fn durability_of(&self, wanted: Option<Durability>) -> Durability {
+        match (self.durability, wanted) {
+            (Durability::Memory, _) | (_, None) => self.durability,
+            (Durability::Registry | Durability::Journal, Some(wanted)) => wanted,
+        }
     }
 }
 
@@ -315,7 +391,7 @@ fn populate(
     bodies: Vec<BodySpec>,
     joints: Vec<JointSpec>,
     services: &Services,
-) -> Result<(Box<World>, History), PhysicsError> {
+) -> Result<Origin, PhysicsError> {
     let mut world = Box::new(World::new(config));
     let mut history = History::new(config);
     let commands = [
@@ -326,5 +402,9 @@ fn populate(
         world.apply(&command, &services.limits)?;
         history.push(command, Duration::ZERO);
     }
-    Ok((world, history))
+    Ok(Origin {
+        head: Head::default(),
+        world,
+        history,
+    })
 }

@@ -8,6 +8,8 @@ use std::{
     },
 };
 
+use tokio::sync::Semaphore;
+
 use super::{
     Services,
     error::SimulationError,
@@ -15,12 +17,19 @@ use super::{
     handle::SimulationHandle,
     record::Labels,
     shared::Shared,
+    terms::Precondition,
+    transit::Transit,
 };
 use crate::{
     id::{Nonce, SimulationId, Tenant},
     registry::{Ending, Registry, Whereabouts},
     shutdown::Shutdown,
 };
+
+/// How often a simulation is looked for that is on its way from one place to another.
+const MAX_ATTEMPTS: usize = 4;
+/// How many simulations are made again at a time: each reads its journal while others compute.
+const MAX_RECOVERIES: usize = 16;
 
 /// All simulations of this instance. Cheap to clone.
 #[derive(Clone)]
@@ -39,6 +48,10 @@ pub(super) struct Inner {
     /// Simulations that are here or about to be.
     places_taken: AtomicUsize,
     pub(super) being_created: Mutex<HashSet<SimulationId>>,
+    /// Simulations that are being made again, or that are leaving.
+    pub(super) transit: Arc<Transit>,
+    /// How many may be made again at a time.
+    pub(super) recoveries: Semaphore,
     /// The wall time given to the latest simulation: no two get the same.
     latest_created: AtomicU64,
     /// Tells this process from an earlier one of the same name.
@@ -94,6 +107,8 @@ impl Simulations {
                 fleet,
                 places_taken: AtomicUsize::new(0),
                 being_created: Mutex::default(),
+                transit: Arc::default(),
+                recoveries: Semaphore::new(MAX_RECOVERIES),
                 latest_created: AtomicU64::new(0),
                 nonce: Nonce::random(),
                 entries: RwLock::default(),
@@ -116,9 +131,9 @@ impl Simulations {
         if let Some(simulation) = self.here(id, tenant).await? {
             return Ok(simulation);
         }
-        if let Some(fleet) = &self.inner.fleet {
+        if self.inner.fleet.is_some() {
             // Boxed: every connection would otherwise hold the memory of the way to Redis.
-            return Err(Box::pin(fleet.locate(self, id, tenant)).await);
+            return Box::pin(self.find(id, tenant)).await;
         }
         Err(match self.inner.registry.find(id, tenant).await? {
             Whereabouts::Ended(Ending::Expired) | Whereabouts::Overdue => {
@@ -132,10 +147,49 @@ impl Simulations {
         })
     }
 
+    /// Finds a simulation that is not here, and goes on with it here if nobody has it.
+    async fn find(
+        &self,
+        id: &SimulationId,
+        tenant: Option<&Tenant>,
+    ) -> Result<SimulationHandle, SimulationError> {
+        for _ in 0..MAX_ATTEMPTS {
+            self.wait_for_transit(id).await?;
+            if let Some(simulation) = self.here(id, tenant).await? {
+                return Ok(simulation);
+            }
+            let Some(fleet) = &self.inner.fleet else {
+                break;
+            };
+            let located = fleet.locate(self, id, tenant).await;
+            let SimulationError::Ownerless(id, holding) = located else {
+                return Err(located);
+            };
+            if self.is_draining() {
+                return Err(fleet.pass_on(id).await);
+            }
+            self.recover(&id, *holding).await?;
+        }
+        Err(SimulationError::OwnerUnreachable(id.clone()))
+    }
+
+    /// Waits until a simulation has arrived or left that is on its way.
+    pub(super) async fn wait_for_transit(
+        &self,
+        id: &SimulationId,
+    ) -> Result<bool, SimulationError> {
+        let waits = self.services().request_timeout;
+        let arrived = tokio::time::timeout(waits, self.inner.transit.wait(id)).await;
+        arrived.map_err(|_| SimulationError::OwnerUnreachable(id.clone()))
+    }
+
     /// Makes sure, right before a reply about a simulation is written, that it is still this
     /// instance's to give: the process may have been stopped for longer than its lease.
     pub async fn confirm(&self, simulation: &SimulationHandle) -> Result<(), SimulationError> {
         match &self.inner.fleet {
+            Some(_) if simulation.shared.claim.has_left() => {
+                Err(SimulationError::OwnershipLost(simulation.id().clone()))
+            }
             Some(fleet) if !fleet.covers(simulation) => {
                 Box::pin(fleet.confirm(self, simulation)).await
             }
@@ -158,16 +212,6 @@ impl Simulations {
             Err(SimulationError::OwnershipLost(_)) => Ok(None),
             Err(error) => Err(error),
         }
-    }
-
-    /// Destroys a simulation, whatever it is doing.
-    pub async fn destroy(&self, simulation: &SimulationHandle) -> Result<(), SimulationError> {
-        if !self.end(simulation, Ending::Destroyed).await {
-            return Err(SimulationError::NotFound(simulation.id().clone()));
-        }
-        let id = simulation.id();
-        tracing::info!(sim_id = %id, "Destroyed simulation {id}");
-        Ok(())
     }
 
     /// Up to `limit` simulations of `tenant` behind `after` in the order of their creation, with
@@ -255,6 +299,7 @@ impl Simulations {
         if !self.remove(simulation, is_over) {
             return false;
         }
+        simulation.shared.claim.bury();
         self.settle(simulation, Ending::Expired).await;
         let id = simulation.id();
         tracing::info!(sim_id = %id, "simulation {id} expired");
@@ -263,20 +308,31 @@ impl Simulations {
 
     /// Drops a simulation that another instance has claimed while this one was cut off.
     pub(super) fn lose_to_another(&self, simulation: &SimulationHandle) {
+        // Nothing more is done here: whoever waits finds it where it is now.
+        simulation.shared.claim.leave();
+        simulation.close();
         if !self.remove(simulation, |_| true) {
             return;
         }
-        drop(Place(&self.inner.places_taken));
-        simulation.close();
+        self.free_place();
         self.services().metrics.ownership_conflicts.inc();
         let id = simulation.id();
         tracing::warn!(sim_id = %id, "simulation {id} is owned by another instance now, its world here is dropped");
     }
 
-    /// Takes a simulation out of the directory; false if it was not in it.
-    pub(super) async fn end(&self, simulation: &SimulationHandle, ending: Ending) -> bool {
-        let removed = self.remove(simulation, |_| true);
+    /// Takes a simulation out of the directory; false if it was not in it, or does not stand where
+    /// it is required to.
+    pub(super) async fn end(
+        &self,
+        simulation: &SimulationHandle,
+        ending: Ending,
+        required: Option<&Precondition>,
+    ) -> bool {
+        let head = |shared: &Shared| shared.committed().head;
+        let is_met = |shared: &Shared| required.is_none_or(|it| it.is_met_by(head(shared)));
+        let removed = self.remove(simulation, is_met);
         if removed {
+            simulation.shared.claim.bury();
             // Before anything is waited for: whoever asks for the end may leave at any time.
             simulation.close();
             self.settle(simulation, ending).await;
@@ -284,8 +340,8 @@ impl Simulations {
         removed
     }
 
-    async fn settle(&self, simulation: &SimulationHandle, ending: Ending) {
-        drop(Place(&self.inner.places_taken));
+    pub(super) fn count_end(&self, ending: Ending) {
+        self.free_place();
         let ended = &self.services().metrics.simulations_ended;
         match ending {
             Ending::Destroyed => &ended.destroyed,
@@ -293,6 +349,10 @@ impl Simulations {
             Ending::Lost => &ended.lost,
         }
         .inc();
+    }
+
+    async fn settle(&self, simulation: &SimulationHandle, ending: Ending) {
+        self.count_end(ending);
         if let Some(fleet) = &self.inner.fleet {
             fleet.release(simulation, ending).await;
             return;
@@ -329,15 +389,24 @@ impl Simulations {
 
     /// Whether a simulation of this name is here or about to be, whosever it is.
     pub(super) fn has_name(&self, id: &SimulationId) -> bool {
+        self.is_being_created(id) || self.has(id) || self.inner.transit.contains(id)
+    }
+
+    /// Whether a simulation of this name is being created here.
+    pub(super) fn is_being_created(&self, id: &SimulationId) -> bool {
         let being_created = self.inner.being_created.lock().expect("no holder panics");
-        let entries = self.inner.entries.read().expect("no holder panics");
-        being_created.contains(id) || entries.by_id.contains_key(id)
+        being_created.contains(id)
     }
 
     /// Whether a simulation of this name is here, whosever it is.
     pub(super) fn has(&self, id: &SimulationId) -> bool {
         let entries = self.inner.entries.read().expect("no holder panics");
         entries.by_id.contains_key(id)
+    }
+
+    /// Gives back the place of a simulation that is here no more.
+    pub(super) fn free_place(&self) {
+        drop(Place(&self.inner.places_taken));
     }
 
     pub(super) fn insert(&self, simulation: SimulationHandle) {
@@ -349,7 +418,11 @@ impl Simulations {
         entries.by_id.insert(id, simulation);
     }
 
-    fn remove(&self, simulation: &SimulationHandle, agrees: impl Fn(&Shared) -> bool) -> bool {
+    pub(super) fn remove(
+        &self,
+        simulation: &SimulationHandle,
+        agrees: impl Fn(&Shared) -> bool,
+    ) -> bool {
         let mut entries = self.inner.entries.write().expect("no holder panics");
         let id = simulation.id();
         let is_same = |known: &SimulationHandle| Arc::ptr_eq(&known.shared, &simulation.shared);

@@ -2,14 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
+use super::durability::Durability;
 use crate::{
     id::SimulationId,
+    journal::JournalError,
     physics::{EngineFault, Fault, PhysicsError},
-    registry::{Peer, RegistryError},
+    registry::{Head, Holding, Peer, RegistryError},
 };
 
 /// Why a request about simulations was not carried out.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum SimulationError {
     /// It never was, or it was destroyed.
     #[error("no simulation {0}")]
@@ -86,14 +88,54 @@ pub enum SimulationError {
     /// The registry failed.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// The journal did not take a command, which has not been carried out.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The simulation does not stand where the client requires it to.
+    #[error("simulation {id} stands at {head}")]
+    PreconditionFailed {
+        /// The simulation.
+        id: SimulationId,
+        /// Where it stands.
+        head: Head,
+    },
+    /// The client has seen more of the simulation than there is left of it.
+    #[error("simulation {id} is known up to its command {seq} only, what came after is lost")]
+    HistoryLost {
+        /// The simulation.
+        id: SimulationId,
+        /// The last command that is left.
+        seq: u64,
+    },
+    /// The client has seen another history of the simulation.
+    #[error("simulation {0} has another history than the one that was seen")]
+    HistoryDiverged(SimulationId),
+    /// Its commands do not lead to where they led before; nobody goes on with it.
+    #[error("simulation {id} could not be made again as it was: {reason}")]
+    Unreplayable {
+        /// The simulation.
+        id: SimulationId,
+        /// What was found.
+        reason: String,
+    },
+    /// It keeps no journal.
+    #[error("simulation {0} keeps no journal")]
+    NotJournalled(SimulationId),
+    /// Its owner is gone, and its journal waits for somebody to go on with it.
+    #[error("simulation {0} has no owner")]
+    Ownerless(SimulationId, Box<Holding>),
 }
 
 impl SimulationError {
     /// The same error, where it has come to light after the request was carried out: what is
     /// reported as not done would be done twice.
     #[must_use]
-    pub fn after_the_fact(self) -> Self {
-        if let Self::Registry(_) = self {
+    pub fn after_the_fact(self, durability: Durability) -> Self {
+        // What is written down may live on elsewhere, anything else is gone with its world.
+        let is_written = durability == Durability::Journal;
+        let is_unknown = matches!(self, Self::Registry(_) | Self::Journal(_))
+            || is_written && matches!(self, Self::OwnershipLost(_));
+        if is_unknown {
             return Self::OutcomeUnknown;
         }
         self
@@ -114,7 +156,9 @@ impl SimulationError {
             | Self::Draining
             | Self::Overloaded
             | Self::OutcomeUnknown
-            | Self::Registry(_) => Some(Duration::from_secs(1)),
+            | Self::Registry(_)
+            | Self::Journal(_)
+            | Self::Ownerless(..) => Some(Duration::from_secs(1)),
             Self::NotFound(_)
             | Self::Expired(_)
             | Self::Lost(_)
@@ -125,7 +169,12 @@ impl SimulationError {
             | Self::KeyInFlight
             | Self::ReplyNotKept { .. }
             | Self::Physics(_)
-            | Self::Engine(_) => None,
+            | Self::Engine(_)
+            | Self::PreconditionFailed { .. }
+            | Self::HistoryLost { .. }
+            | Self::HistoryDiverged(_)
+            | Self::Unreplayable { .. }
+            | Self::NotJournalled(_) => None,
         }
     }
 }

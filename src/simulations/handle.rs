@@ -9,8 +9,9 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
-    committed::Seen,
+    committed::{Position, Seen},
     core::{Attempt, Left, MAX_BODIES_IN_PLACE},
+    durability::Durability,
     error::SimulationError,
     idempotency::{IdempotencyKey, KeyInFlight},
     inbox::{CommandRequest, Message, Refusal},
@@ -18,12 +19,20 @@ use super::{
     reply::{Reply, json, state_body},
     shared::Shared,
     task::Client,
+    terms::{Precondition, Terms},
     ticket::Ticket,
+    work::Progress,
+    writing::{Rest, write_in_place},
 };
 use crate::{
     id::{BodyId, JointId, SimulationId},
+    journal::{Journal, JournalError},
     physics::{Command, PhysicsError, View},
+    registry::Head,
 };
+
+/// How often whoever waits for a command to be written down looks whether it can be at all.
+const JOURNAL_CHECK: Duration = Duration::from_millis(500);
 
 /// A live simulation. Cheap to clone.
 #[derive(Clone)]
@@ -37,18 +46,23 @@ impl SimulationHandle {
         &self.shared.id
     }
 
-    /// How many commands it has seen, and how many steps it has taken.
-    pub fn progress(&self) -> (u64, u64) {
-        let committed = self.shared.committed();
-        (committed.seq, committed.step)
+    /// What it survives.
+    pub fn durability(&self) -> Durability {
+        self.shared.durability
+    }
+
+    /// Where it stands.
+    pub fn position(&self) -> Position {
+        self.shared.committed().position()
     }
 
     /// Changes the world, or is told why not.
     pub async fn execute(
         &self,
         command: Command,
-        key: Option<IdempotencyKey>,
+        terms: impl Into<Terms>,
     ) -> Result<Reply, SimulationError> {
+        let Terms { key, precondition } = terms.into();
         let key = match key {
             Some(key) => {
                 let in_flight = KeyInFlight::take(&self.shared, &key)?;
@@ -56,13 +70,17 @@ impl SimulationHandle {
             }
             None => None,
         };
-        let left = match self.attempt(command, key.as_ref().map(|(key, _)| key)) {
+        if let Some(journal) = self.shared.journal() {
+            let (client, receiver) = Client::new(key, precondition);
+            return self.write(journal, command, client, receiver).await;
+        }
+        let known = key.as_ref().map(|(key, _)| key);
+        let left = match self.attempt(command, known, precondition.as_ref()) {
             Attempt::Answered(result) => return result,
             Attempt::Left(left) => left,
         };
+        let (client, receiver) = Client::new(key, precondition);
         let ticket = Arc::new(Ticket::default());
-        let (reply, receiver) = oneshot::channel();
-        let client = Client { key, reply };
         let message = match left {
             Left::Unbegun(command) => Message::Command(Box::new(CommandRequest {
                 command,
@@ -76,6 +94,92 @@ impl SimulationHandle {
             }
         };
         self.send(message)?;
+        self.answer(receiver, &ticket).await
+    }
+
+    /// Changes the world of a simulation that is written down.
+    async fn write(
+        &self,
+        journal: &Arc<dyn Journal>,
+        command: Command,
+        client: Client,
+        receiver: oneshot::Receiver<Result<Reply, SimulationError>>,
+    ) -> Result<Reply, SimulationError> {
+        if !journal.is_reachable() {
+            return Err(unreachable_journal().into());
+        }
+        let ticket = Arc::new(Ticket::default());
+        if let Err(rest) = self.try_write(journal, command, client) {
+            let message = match rest {
+                Rest::Unbegun(command, client) => Message::Command(Box::new(CommandRequest {
+                    command,
+                    client,
+                    ticket: Arc::clone(&ticket),
+                    sent: self.shared.services.clock.now(),
+                })),
+                Rest::Failed(client, fault) => {
+                    ticket.begin();
+                    Message::CarryOn(client, Box::new(Progress::Failed(fault)))
+                }
+            };
+            self.send(message)?;
+        } else {
+            ticket.begin();
+        }
+        self.answer_written(journal, receiver, &ticket).await
+    }
+
+    /// The same for a command that is written down: nobody is kept waiting for a journal that is
+    /// not there.
+    async fn answer_written(
+        &self,
+        journal: &Arc<dyn Journal>,
+        receiver: oneshot::Receiver<Result<Reply, SimulationError>>,
+        ticket: &Ticket,
+    ) -> Result<Reply, SimulationError> {
+        let answered = self.answer(receiver, ticket);
+        tokio::pin!(answered);
+        let mut is_missing = false;
+        loop {
+            if let Ok(result) = tokio::time::timeout(JOURNAL_CHECK, &mut answered).await {
+                return result;
+            }
+            let was_missing = std::mem::replace(&mut is_missing, !journal.is_reachable());
+            if is_missing && ticket.abandon() {
+                return Err(unreachable_journal().into());
+            }
+            if is_missing && was_missing {
+                return Err(SimulationError::OutcomeUnknown);
+            }
+        }
+    }
+
+    /// Carries a small command out here and now, if nobody else is at it and nobody waits.
+    #[expect(clippy::result_large_err, reason = "what is left is moved on at once")]
+    fn try_write(
+        &self,
+        journal: &Arc<dyn Journal>,
+        command: Command,
+        client: Client,
+    ) -> Result<(), Rest> {
+        let shared = &self.shared;
+        if command.steps() > 1 || !shared.inbox.is_idle() {
+            return Err(Rest::Unbegun(command, client));
+        }
+        match shared.core.try_lock() {
+            Ok(mut core) if !core.is_attended() => {
+                write_in_place(shared, journal, &mut core, command, client)
+            }
+            Ok(_) | Err(_) => Err(Rest::Unbegun(command, client)),
+        }
+    }
+
+    /// What became of a command, once that is known.
+    async fn answer(
+        &self,
+        receiver: oneshot::Receiver<Result<Reply, SimulationError>>,
+        ticket: &Ticket,
+    ) -> Result<Reply, SimulationError> {
         let answered = tokio::time::timeout(self.shared.services.request_timeout, receiver).await;
         match answered {
             Ok(Ok(result)) => result,
@@ -86,7 +190,12 @@ impl SimulationHandle {
     }
 
     /// Carries a small command out here and now, if nobody else is at it and nobody waits.
-    fn attempt(&self, command: Command, key: Option<&IdempotencyKey>) -> Attempt {
+    fn attempt(
+        &self,
+        command: Command,
+        key: Option<&IdempotencyKey>,
+        precondition: Option<&Precondition>,
+    ) -> Attempt {
         let shared = &self.shared;
         // More than one step might have to be put off half done, and only the task may put off: it
         // would take a world that is on its way to it for frozen, and make it a second time.
@@ -99,11 +208,14 @@ impl SimulationHandle {
         if let Some(recalled) = key.and_then(|key| core.recall(key)) {
             return Attempt::Answered(recalled);
         }
-        let attempt = core.attempt(shared, command, self.shared.services.limits);
-        if let (Some(key), Attempt::Answered(Ok(reply))) = (key, &attempt) {
-            core.remember(key.clone(), reply, self.shared.services.clock.now());
+        if let Err(unmet) = shared.check(precondition) {
+            return Attempt::Answered(Err(unmet));
         }
-        if core.wants_snapshot() {
+        let attempt = core.attempt(shared, command);
+        if let (Some(key), Attempt::Answered(Ok(reply))) = (key, &attempt) {
+            core.remember(key.clone(), reply, shared.services.unix_micros());
+        }
+        if core.wants_snapshot(shared) {
             // A closed task has nothing to look after.
             let _ = shared.inbox.send(Message::Tend);
         }
@@ -168,7 +280,7 @@ impl SimulationHandle {
     }
 
     /// Gives it other labels or another TTL.
-    pub fn reregister(&self, labels: Option<Labels>, ttl: Option<Duration>) {
+    pub(super) fn reregister(&self, labels: Option<Labels>, ttl: Option<Duration>) {
         if let Some(labels) = labels {
             *self.shared.labels.lock().expect("no holder panics") = Arc::new(labels);
         }
@@ -190,6 +302,18 @@ impl SimulationHandle {
         self.shared.touch(self.shared.services.clock.now());
     }
 
+    /// Has the task look after the journal if that was found behind `before`, where the simulation
+    /// stood when it was asked.
+    pub(super) fn compare_journal(&self, before: Head, found: Option<Head>) {
+        let is_behind = found.is_none_or(|found| found.seq < before.seq);
+        if self.shared.journal().is_some() && is_behind {
+            let doubt = &self.shared.is_journal_in_doubt;
+            doubt.store(true, Ordering::Release);
+            // A closed task has nothing to look after.
+            let _ = self.shared.inbox.send(Message::Tend);
+        }
+    }
+
     pub(super) fn close(&self) {
         // A closed task is what is asked for.
         let _ = self.shared.inbox.send(Message::Close);
@@ -199,8 +323,7 @@ impl SimulationHandle {
         &self,
         question: impl FnOnce(&View) -> Result<bytes::Bytes, SimulationError> + Send + 'static,
     ) -> Result<Reply, SimulationError> {
-        let Seen { view, seq } = self.view().await?;
-        let step = view.steps();
+        let Seen { view, position } = self.view().await?;
         let body = if view.body_count() > MAX_BODIES_IN_PLACE {
             self.shared
                 .services
@@ -212,8 +335,7 @@ impl SimulationHandle {
         };
         Ok(Reply {
             body,
-            seq,
-            step,
+            position,
             is_replayed: false,
         })
     }
@@ -232,7 +354,7 @@ impl SimulationHandle {
         }
     }
 
-    fn send(&self, message: Message) -> Result<(), SimulationError> {
+    pub(super) fn send(&self, message: Message) -> Result<(), SimulationError> {
         let sent = self.shared.inbox.send(message);
         sent.map_err(|refusal| match refusal {
             Refusal::Full { limit, maximum } => SimulationError::Busy {
@@ -243,15 +365,10 @@ impl SimulationHandle {
             Refusal::Closed => self.gone(),
         })
     }
+}
 
-    /// The task has ended while a request was on its way: the simulation is gone, or the process
-    /// is about to be.
-    pub(super) fn gone(&self) -> SimulationError {
-        if self.shared.services.is_draining.load(Ordering::Acquire) {
-            return SimulationError::OutcomeUnknown;
-        }
-        SimulationError::NotFound(self.id().clone())
-    }
+fn unreachable_journal() -> JournalError {
+    JournalError::Unavailable("it has not answered lately".to_owned())
 }
 
 impl fmt::Debug for SimulationHandle {

@@ -6,14 +6,20 @@
 use std::time::{Duration, Instant};
 
 use super::step_pool::contained;
-use crate::physics::{Command, EngineFault, Run, Snapshot, Steps, World, WorldConfig, WorldLimits};
+use crate::physics::{
+    Command, EngineFault, PhysicsError, Run, Snapshot, Steps, World, WorldConfig, WorldLimits,
+};
 
 /// How much stepping a replay may cost before a new snapshot is taken.
 const REPLAY_BUDGET: Duration = Duration::from_millis(500);
 /// How many commands a replay may take before a new snapshot is taken.
 const MAX_COMMANDS: usize = 1024;
 
+/// How many commands there may be since the last snapshot, which takes a step.
+const MAX_CHANGES: usize = 16 * MAX_COMMANDS;
+
 /// The past of one world.
+#[derive(Clone)]
 pub(super) struct History {
     config: WorldConfig,
     snapshot: Option<Snapshot>,
@@ -24,7 +30,6 @@ pub(super) struct History {
 /// A world that is being made again from its history.
 pub(super) struct Replay {
     history: History,
-    limits: WorldLimits,
     world: Box<World>,
     next: usize,
     run: Option<Run>,
@@ -39,6 +44,25 @@ impl History {
             commands: Vec::new(),
             replay_cost: Duration::ZERO,
         }
+    }
+
+    /// The past of a world that was written down.
+    pub(super) fn from_parts(
+        config: WorldConfig,
+        snapshot: Option<Snapshot>,
+        commands: Vec<Command>,
+    ) -> Self {
+        Self {
+            config,
+            snapshot,
+            commands,
+            replay_cost: Duration::ZERO,
+        }
+    }
+
+    /// All of it, to be written down.
+    pub(super) fn parts(&self) -> (WorldConfig, Option<&Snapshot>, &[Command]) {
+        (self.config, self.snapshot.as_ref(), &self.commands)
     }
 
     /// Adds a command that was applied in `cost`.
@@ -61,10 +85,23 @@ impl History {
         self.commands.push(command);
     }
 
-    /// Whether a snapshot of `world`, as it is now, should replace what is kept.
-    pub(super) fn wants_snapshot(&self, world: &World) -> bool {
-        let long = self.replay_cost >= REPLAY_BUDGET || self.commands.len() >= MAX_COMMANDS;
-        long && world.is_settled()
+    /// Refuses a change to a world that was changed so often without a step that no snapshot could
+    /// be taken.
+    pub(super) fn admit(&self) -> Result<(), PhysicsError> {
+        let used = self.commands.len();
+        if used < MAX_CHANGES {
+            return Ok(());
+        }
+        Err(PhysicsError::LimitExceeded {
+            limit: "MAX_CHANGES_WITHOUT_STEP",
+            maximum: MAX_CHANGES,
+            used: used + 1,
+        })
+    }
+
+    /// Whether a snapshot should replace what is kept.
+    pub(super) fn is_long(&self) -> bool {
+        self.replay_cost >= REPLAY_BUDGET || self.commands.len() >= MAX_COMMANDS
     }
 
     /// Begins anew with a snapshot of `world`, which must be settled.
@@ -80,7 +117,7 @@ impl History {
     }
 
     /// Begins to make the world again.
-    pub(super) fn replay(self, limits: WorldLimits) -> Result<Replay, EngineFault> {
+    pub(super) fn replay(self) -> Result<Replay, EngineFault> {
         let world = match &self.snapshot {
             None => World::new(self.config),
             Some(snapshot) => match snapshot.restore() {
@@ -93,7 +130,6 @@ impl History {
         };
         Ok(Replay {
             history: self,
-            limits,
             world: Box::new(world),
             next: 0,
             run: None,
@@ -118,7 +154,7 @@ impl Replay {
                     return Ok(true);
                 };
                 self.next += 1;
-                let run = self.world.start(command, &unlimited_steps(self.limits));
+                let run = self.world.start(command, &WorldLimits::unlimited());
                 self.run = Some(run.map_err(|_| EngineFault)?);
             }
         })?
@@ -127,14 +163,5 @@ impl Replay {
     /// The world that was made, and its history.
     pub(super) fn into_parts(self) -> (Box<World>, History) {
         (self.world, self.history)
-    }
-}
-
-/// Steps of several requests stand as one command in a history.
-fn unlimited_steps(limits: WorldLimits) -> WorldLimits {
-    WorldLimits {
-        max_steps: u32::MAX,
-        max_frames: u32::MAX,
-        ..limits
     }
 }

@@ -2,12 +2,15 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use tokio::sync::{Notify, oneshot};
 
-use super::{committed::Seen, task::Client, ticket::Ticket, work::Progress};
+use super::{committed::Seen, departure::Departure, task::Client, ticket::Ticket, work::Progress};
 use crate::{clock::Moment, physics::Command};
 
 /// How many clients may wait to be shown the state.
@@ -33,6 +36,8 @@ pub(super) enum Message {
     Command(Box<CommandRequest>),
     /// Finish what was begun.
     CarryOn(Client, Box<Progress>),
+    /// Leave this instance, once nothing waits any more.
+    Leave(Departure),
 }
 
 /// Why a message was not taken.
@@ -52,6 +57,8 @@ pub(super) enum Refusal {
 pub(super) struct Inbox {
     waiting: Mutex<Waiting>,
     arrived: Notify,
+    /// Whether what is being carried out is to be put down half done.
+    interrupt: AtomicBool,
     max_commands: usize,
 }
 
@@ -63,6 +70,7 @@ struct Waiting {
     begun: Option<(Client, Box<Progress>)>,
     tend: bool,
     close: bool,
+    leave: Option<Departure>,
     is_closed: bool,
 }
 
@@ -72,6 +80,7 @@ impl Inbox {
         Self {
             waiting: Mutex::default(),
             arrived: Notify::new(),
+            interrupt: AtomicBool::new(false),
             max_commands,
         }
     }
@@ -85,6 +94,7 @@ impl Inbox {
         match message {
             Message::Close => waiting.close = true,
             Message::Tend => waiting.tend = true,
+            Message::Leave(departure) => waiting.leave = Some(departure),
             Message::CarryOn(client, progress) => waiting.begun = Some((client, progress)),
             Message::Show(spectator) => {
                 if waiting.spectators.len() >= MAX_SPECTATORS {
@@ -116,9 +126,19 @@ impl Inbox {
         waiting.commands.is_empty() && waiting.begun.is_none()
     }
 
-    /// Whether the task has been told to come to an end.
-    pub(super) fn is_closing(&self) -> bool {
-        self.waiting().close
+    /// Whether the task has ended.
+    pub(super) fn is_closed(&self) -> bool {
+        self.waiting().is_closed
+    }
+
+    /// Has the task put down what it is carrying out.
+    pub(super) fn interrupt(&self) {
+        self.interrupt.store(true, Ordering::Release);
+    }
+
+    /// Whether the task is to put down what it is carrying out.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.interrupt.load(Ordering::Acquire) || self.waiting().close
     }
 
     /// The next message. Commands come last, in the order they were sent. Safe to drop while it
@@ -159,6 +179,9 @@ impl Waiting {
         if let Some(spectator) = self.spectators.pop_front() {
             return Some(Message::Show(spectator));
         }
-        self.commands.pop_front().map(Message::Command)
+        if let Some(command) = self.commands.pop_front() {
+            return Some(Message::Command(command));
+        }
+        self.leave.take().map(Message::Leave)
     }
 }

@@ -1,26 +1,45 @@
 //! Live simulations: one task for each, everyone else holds a handle.
 
+mod assembly;
+mod bundle;
 mod census;
+mod chronicle;
 mod claim;
 mod committed;
 mod core;
 mod creation;
+mod departure;
+mod destruction;
 mod directory;
+mod durability;
 mod error;
 mod fleet;
 mod handle;
 mod history;
 mod idempotency;
+mod image;
 mod inbox;
+mod journalling;
+mod keeping;
+mod moving;
 mod record;
+mod recovery;
+mod replaying;
 mod reply;
+mod reregistering;
+mod resting;
+mod settling;
 mod shared;
 mod step_pool;
 mod task;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod ticket;
+mod transit;
+mod verification;
 mod work;
+mod writing;
 
 use std::{
     sync::{Arc, atomic::AtomicBool},
@@ -28,9 +47,13 @@ use std::{
 };
 
 pub use self::{
+    bundle::{BundleError, Origin, Stage, replay},
     census::Census,
+    chronicle::Chronicle,
+    committed::Position,
     creation::NewSimulation,
     directory::{ListKey, Simulations},
+    durability::Durability,
     error::SimulationError,
     fleet::{FleetSettings, RegistryHealth},
     handle::SimulationHandle,
@@ -38,9 +61,16 @@ pub use self::{
     record::{Labels, SimulationRecord, Status},
     reply::Reply,
     step_pool::StepPool,
+    terms::{Precondition, Terms},
+    verification::Verification,
 };
-pub use crate::registry::{Owner, Peer};
-use crate::{clock::Clock, id::InstanceId, metrics::Metrics, physics::WorldLimits};
+use crate::{
+    clock::Clock, id::InstanceId, journal::Journal, metrics::Metrics, physics::WorldLimits,
+};
+pub use crate::{
+    journal::{Entry, Event},
+    registry::{Head, Owner, Peer, Promises},
+};
 
 /// What every simulation of this instance is made with.
 pub struct Services {
@@ -52,8 +82,14 @@ pub struct Services {
     pub clock: Clock,
     /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// What simulations survive: `memory` or `registry`.
-    pub durability: &'static str,
+    /// What simulations survive unless their clients say otherwise.
+    pub durability: Durability,
+    /// Where simulations are written down, if they can be.
+    pub journal: Option<Arc<dyn Journal>>,
+    /// The engine that computes here, as it is noted beside what it computed.
+    pub fingerprint: Arc<str>,
+    /// Whether the state of every world is hashed after every command, journalled or not.
+    pub hashes_state: bool,
     /// The limits inside one simulation.
     pub limits: WorldLimits,
     /// How many simulations this instance holds at most.
@@ -66,6 +102,15 @@ pub struct Services {
     pub default_ttl: Duration,
     /// How long an idle world is kept ready.
     pub freeze_after: Duration,
+    /// How long an idle simulation that is written down is kept in memory at all.
+    pub hibernate_after: Duration,
     /// Whether this instance is about to stop.
     pub is_draining: AtomicBool,
+}
+
+impl Services {
+    /// µs since 1970.
+    pub(crate) fn unix_micros(&self) -> u64 {
+        self.clock.unix_micros(self.clock.now())
+    }
 }

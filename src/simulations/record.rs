@@ -1,13 +1,17 @@
 //! What is registered of a simulation, as clients see it.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use indexmap::IndexMap;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{handle::SimulationHandle, shared::Shared};
+use super::{durability::Durability, handle::SimulationHandle, shared::Shared};
 use crate::{
+    clock::unix_micros_to_rfc3339,
     id::{InstanceId, SimulationId},
     physics::WorldConfig,
 };
@@ -23,11 +27,11 @@ pub struct SimulationRecord {
     pub sim_id: SimulationId,
     /// Gravity and time step as they are now.
     pub config: WorldConfig,
-    /// The instance that has its world.
-    #[schema(value_type = String)]
-    pub owner: InstanceId,
+    /// The instance that has its world; `null` while it rests in its journal.
+    #[schema(value_type = Option<String>)]
+    pub owner: Option<InstanceId>,
     /// What it survives; `memory` ends with the process.
-    pub durability: &'static str,
+    pub durability: Durability,
     /// Whether other instances can find it.
     pub registered: bool,
     /// What its world is doing.
@@ -61,6 +65,17 @@ pub enum Status {
     Stepping,
     /// It is idle and packed away until the next request.
     Frozen,
+    /// It is nowhere but in its journal, until the next request.
+    Resting,
+}
+
+/// Where a simulation stood when it was last written down.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Stand {
+    pub(super) step: u64,
+    pub(super) time: f64,
+    pub(super) bodies: usize,
+    pub(super) joints: usize,
 }
 
 /// What the world of a simulation is doing.
@@ -82,8 +97,8 @@ impl SimulationRecord {
         Self {
             sim_id: shared.id.clone(),
             config: committed.config,
-            owner: services.instance_id.clone(),
-            durability: services.durability,
+            owner: Some(services.instance_id.clone()),
+            durability: shared.durability,
             registered: shared.claim.confirmed_in() > 0,
             status: status_of(shared),
             step: committed.step,
@@ -92,8 +107,39 @@ impl SimulationRecord {
             joints: committed.joints,
             labels: simulation.labels(),
             ttl_seconds: shared.ttl().as_secs(),
-            created_at: services.clock.rfc3339(shared.created),
+            created_at: unix_micros_to_rfc3339(shared.created_unix_micros),
             expires_at: services.clock.rfc3339(shared.expires()),
         }
     }
+}
+
+/// A configuration as far as it is not the usual one: Redis keeps hashes of short values in much
+/// less room.
+fn differing(config: &WorldConfig) -> String {
+    let object = |config: &WorldConfig| match serde_json::to_value(config) {
+        Ok(serde_json::Value::Object(object)) => object,
+        Ok(_) | Err(_) => serde_json::Map::new(),
+    };
+    let usual = object(&WorldConfig::default());
+    let mut config = object(config);
+    config.retain(|name, value| usual.get(name) != Some(value));
+    serde_json::Value::Object(config).to_string()
+}
+
+/// What is written down of a simulation for whoever comes after its owner.
+pub(super) fn details(
+    created: u64,
+    ttl: Duration,
+    config: &WorldConfig,
+    labels: &Labels,
+    stand: Stand,
+) -> Vec<(&'static str, String)> {
+    let text = |json: serde_json::Result<String>| json.unwrap_or_default();
+    vec![
+        ("stand", text(serde_json::to_string(&stand))),
+        ("created_at", unix_micros_to_rfc3339(created)),
+        ("ttl_seconds", ttl.as_secs().to_string()),
+        ("config", differing(config)),
+        ("labels", text(serde_json::to_string(labels))),
+    ]
 }

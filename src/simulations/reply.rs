@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::committed::Position;
 use crate::{
     id::{BodyId, JointId, SimulationId},
     physics::{Outcome, View},
@@ -18,10 +19,8 @@ const BODY_STATE_BYTES: usize = 288;
 pub struct Reply {
     /// JSON, or nothing.
     pub body: Bytes,
-    /// How many commands the simulation had seen.
-    pub seq: u64,
-    /// How many steps it had taken.
-    pub step: u64,
+    /// When it was seen like this.
+    pub position: Position,
     /// Whether this is the reply to an earlier request with the same idempotency key.
     pub is_replayed: bool,
 }

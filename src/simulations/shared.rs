@@ -8,26 +8,38 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::Notify;
+
 use super::{
     Services,
     claim::Claim,
     committed::Committed,
     core::Core,
-    idempotency::{IdempotencyKey, KeysInFlight},
+    durability::Durability,
+    error::SimulationError,
+    idempotency::{IdempotencyKey, KeysInFlight, Remembered},
     inbox::Inbox,
     record::Labels,
     reply::Reply,
+    terms::Precondition,
+    work::Work,
 };
-use crate::{clock::Moment, id::SimulationId};
+use crate::{
+    clock::Moment,
+    id::SimulationId,
+    journal::Journal,
+    physics::{Command, World},
+    registry::Head,
+};
 
 /// One live simulation, from all sides.
 pub(super) struct Shared {
     pub(super) services: Arc<Services>,
     pub(super) id: SimulationId,
-    pub(super) created: Moment,
-    /// Its place in lists; no two simulations of an instance have the same.
+    /// µs since 1970. Its place in lists; no two simulations of an instance have the same.
     pub(super) created_unix_micros: u64,
     pub(super) claim: Claim,
+    pub(super) durability: Durability,
     pub(super) inbox: Inbox,
     pub(super) core: Mutex<Core>,
     pub(super) committed: Mutex<Committed>,
@@ -39,15 +51,53 @@ pub(super) struct Shared {
     pub(super) keys_in_flight: KeysInFlight,
     /// How the simulation was created, if the client may ask again.
     pub(super) creation: OnceLock<Box<Creation>>,
+    /// Told when a command that was pending is committed, or left to the task.
+    pub(super) settled: Notify,
+    /// Whether the journal may have forgotten something.
+    pub(super) is_journal_in_doubt: AtomicBool,
 }
 
 /// The keyed request that created a simulation, and its reply.
 pub(super) struct Creation {
     pub(super) key: IdempotencyKey,
     pub(super) reply: Reply,
+    /// µs since 1970.
+    pub(super) at: u64,
+}
+
+impl Creation {
+    /// The creation that was written down.
+    pub(super) fn of(remembered: Remembered) -> Self {
+        let at = remembered.at();
+        let (key, reply) = remembered.into_parts();
+        Self { key, reply, at }
+    }
+
+    /// The creation, to be written down.
+    pub(super) fn remembered(&self) -> Remembered {
+        Remembered::new(&self.key, &self.reply, self.at)
+    }
 }
 
 impl Shared {
+    /// The journal, if the simulation is written down.
+    pub(super) fn journal(&self) -> Option<&Arc<dyn Journal>> {
+        let is_journalled = self.durability == Durability::Journal;
+        self.services.journal.as_ref().filter(|_| is_journalled)
+    }
+
+    /// A world and a command that is to be carried out on it.
+    pub(super) fn work(&self, world: Box<World>, command: Command) -> Work {
+        let is_hashed = self.services.hashes_state || self.durability == Durability::Journal;
+        Work::new(
+            world,
+            command,
+            self.services.limits,
+            self.id.clone(),
+            is_hashed,
+        )
+    }
+
     pub(super) fn core(&self) -> MutexGuard<'_, Core> {
         self.core.lock().expect("no holder of this lock panics")
     }
@@ -56,6 +106,28 @@ impl Shared {
         self.committed
             .lock()
             .expect("no holder of this lock panics")
+    }
+
+    /// Whether the simulation stands where the client of a command requires it to.
+    pub(super) fn check(&self, precondition: Option<&Precondition>) -> Result<(), SimulationError> {
+        let Some(required) = precondition else {
+            return Ok(());
+        };
+        let head = self.committed().head;
+        if required.is_met_by(head) {
+            return Ok(());
+        }
+        let id = self.id.clone();
+        Err(SimulationError::PreconditionFailed { id, head })
+    }
+
+    /// The head behind a command that is not written down.
+    pub(super) fn next_head(&self) -> Head {
+        let now = self.committed().head;
+        Head {
+            seq: now.seq + 1,
+            ..now
+        }
     }
 
     pub(super) fn touch(&self, now: Moment) {

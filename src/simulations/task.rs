@@ -16,6 +16,8 @@ use super::{
     idempotency::{IdempotencyKey, KeyInFlight},
     inbox::{CommandRequest, Message},
     reply::Reply,
+    shared::Shared,
+    terms::Precondition,
     work::{Progress, Work},
 };
 use crate::{
@@ -29,17 +31,36 @@ const CHUNK: Duration = Duration::from_millis(4);
 
 /// What a simulation's task is made of.
 pub(super) struct SimulationTask {
-    simulation: SimulationHandle,
-    simulations: Simulations,
+    pub(super) simulation: SimulationHandle,
+    pub(super) simulations: Simulations,
     /// Whether the deadlines are to be looked at again.
     rearm: bool,
-    is_closing: bool,
+    /// Until when it is not tried again to put the simulation to rest.
+    pub(super) stays_until: Option<Moment>,
+    pub(super) is_closing: bool,
 }
 
 /// Who sent a command.
 pub(super) struct Client {
     pub(super) key: Option<(IdempotencyKey, KeyInFlight)>,
+    pub(super) precondition: Option<Precondition>,
     pub(super) reply: oneshot::Sender<Result<Reply, SimulationError>>,
+}
+
+impl Client {
+    /// A client, and where it waits for its reply.
+    pub(super) fn new(
+        key: Option<(IdempotencyKey, KeyInFlight)>,
+        precondition: Option<Precondition>,
+    ) -> (Self, oneshot::Receiver<Result<Reply, SimulationError>>) {
+        let (reply, receiver) = oneshot::channel();
+        let client = Self {
+            key,
+            precondition,
+            reply,
+        };
+        (client, receiver)
+    }
 }
 
 impl SimulationTask {
@@ -48,6 +69,7 @@ impl SimulationTask {
             simulation,
             simulations,
             rearm: false,
+            stays_until: None,
             is_closing: false,
         }
     }
@@ -69,6 +91,7 @@ impl SimulationTask {
                     self.rearm = true;
                 }
             }
+            self.leave_alone();
             if std::mem::take(&mut self.rearm) || was_frozen != self.is_frozen() {
                 timer.as_mut().reset(self.next_deadline());
             }
@@ -78,6 +101,13 @@ impl SimulationTask {
     }
 
     async fn attend(&mut self, message: Message) {
+        if !matches!(message, Message::Close) {
+            // Nobody else is to find the world away.
+            self.settle().await;
+            if self.is_closing || self.simulation.shared.claim.has_left() {
+                return;
+            }
+        }
         match message {
             Message::Close => self.is_closing = true,
             Message::Tend => {
@@ -87,12 +117,18 @@ impl SimulationTask {
             Message::Show(reply) => self.show(reply).await,
             Message::Command(request) => self.handle(*request).await,
             Message::CarryOn(client, progress) => self.carry_on(client, *progress).await,
+            Message::Leave(departure) => self.leave(departure).await,
         }
-        self.snapshot_if_due().await;
+        if !self.is_closing {
+            self.snapshot_if_due().await;
+        }
     }
 
     /// Shows the last committed state. A simulation that was lost answers nothing.
     async fn show(&mut self, reply: oneshot::Sender<Seen>) {
+        if self.is_put_down() {
+            return;
+        }
         self.thaw_or_lose().await;
         let seen = self.core().seen(&self.simulation.shared);
         if let Some(seen) = seen {
@@ -111,23 +147,30 @@ impl SimulationTask {
         if client.reply.is_closed() || !ticket.begin() {
             return;
         }
+        if self.is_put_down() {
+            let gone = Err(SimulationError::OwnershipLost(self.simulation.id().clone()));
+            return answer(&mut self.core(), client, gone, &self.simulation.shared);
+        }
         let metrics = &self.simulation.shared.services.metrics;
         metrics.queue_delay.observe_time(self.now().since(sent));
         self.thaw_or_lose().await;
-        let limits = self.simulation.shared.services.limits;
+        if let Some(journal) = self.simulation.shared.journal().cloned() {
+            return self.write(&journal, command, client).await;
+        }
         let progress = {
             let shared = &self.simulation.shared;
             let mut core = shared.core();
             let recalled = client.key.as_ref().and_then(|(key, _)| core.recall(key));
-            let attempt = match recalled {
-                Some(recalled) => Attempt::Answered(recalled),
-                None => core.attempt(shared, command, limits),
+            let unmet = || shared.check(client.precondition.as_ref()).err();
+            let attempt = match recalled.or_else(|| unmet().map(Err)) {
+                Some(answer) => Attempt::Answered(answer),
+                None => core.attempt(shared, command),
             };
             match attempt {
-                Attempt::Answered(result) => return answer(&mut core, client, result, self.now()),
+                Attempt::Answered(result) => return answer(&mut core, client, result, shared),
                 Attempt::Left(Left::Begun(progress)) => progress,
                 Attempt::Left(Left::Unbegun(command)) => {
-                    match core.hand_out(shared, command, limits) {
+                    match core.hand_out(shared, command) {
                         Some(work) => Progress::Unfinished(work),
                         // A world that could not be made again is not there.
                         None => Progress::Failed(EngineFault),
@@ -139,14 +182,19 @@ impl SimulationTask {
     }
 
     /// Carries on with what could not be finished at once.
-    async fn carry_on(&mut self, client: Client, progress: Progress) {
+    pub(super) async fn carry_on(&mut self, client: Client, progress: Progress) {
         let progress = if let Progress::Unfinished(work) = progress {
             self.step_elsewhere(work).await
         } else {
             progress
         };
         let result = match progress {
-            Progress::Done(done) => Ok(self.core().commit(&self.simulation.shared, *done)),
+            Progress::Done(done) => {
+                let shared = &self.simulation.shared;
+                let mut core = shared.core();
+                let head = shared.next_head();
+                Ok(core.commit(shared, *done, head))
+            }
             Progress::Refused(world, refused) => {
                 self.core().world = Some(world);
                 Err(refused.into())
@@ -156,12 +204,13 @@ impl SimulationTask {
             Progress::Failed(fault) => Err(self.undo(fault).await),
         };
         self.touch();
-        answer(&mut self.core(), client, result, self.now());
+        let shared = &self.simulation.shared;
+        answer(&mut shared.core(), client, result, shared);
     }
 
     /// Steps the world on the compute pool, a chunk at a time, while others are shown the last
     /// committed state. Stops early if the simulation is destroyed meanwhile.
-    async fn step_elsewhere(&mut self, mut work: Work) -> Progress {
+    pub(super) async fn step_elsewhere(&mut self, mut work: Work) -> Progress {
         let shared = Arc::clone(&self.simulation.shared);
         let pool = self.simulation.shared.services.pool.clone();
         shared.is_stepping.store(true, Ordering::Relaxed);
@@ -171,7 +220,7 @@ impl SimulationTask {
             let chunk = pool.run(work_on).await;
             self.touch();
             match chunk {
-                Ok(Progress::Unfinished(rest)) if !shared.inbox.is_closing() => work = rest,
+                Ok(Progress::Unfinished(rest)) if !shared.inbox.is_interrupted() => work = rest,
                 Ok(other) => break other,
                 Err(fault) => break Progress::Failed(fault),
             }
@@ -180,8 +229,15 @@ impl SimulationTask {
         progress
     }
 
+    /// Whether a command that is in the journal was put down half done: only whoever comes next
+    /// carries it out.
+    fn is_put_down(&self) -> bool {
+        let shared = &self.simulation.shared;
+        shared.journal().is_some() && shared.inbox.is_interrupted()
+    }
+
     /// Brings the world back to before a command that the engine failed on.
-    async fn undo(&mut self, fault: EngineFault) -> SimulationError {
+    pub(super) async fn undo(&mut self, fault: EngineFault) -> SimulationError {
         let sim_id = self.simulation.id();
         tracing::error!(%sim_id, "the engine failed on a command of {sim_id}, which is undone");
         self.thaw_or_lose().await;
@@ -192,7 +248,7 @@ impl SimulationTask {
     async fn snapshot_if_due(&mut self) {
         let world = {
             let mut core = self.core();
-            if !core.wants_snapshot() {
+            if !core.wants_snapshot(&self.simulation.shared) {
                 return;
             }
             core.world.take()
@@ -209,28 +265,40 @@ impl SimulationTask {
             if let Some(history) = &mut core.history {
                 history.rebase(snapshot);
             }
+            drop(core);
+            self.save();
         }
     }
 
     /// What the idle simulation does when a deadline passes: expires, or packs its world away.
     async fn rest(&mut self) {
+        self.settle().await;
+        if self.is_closing {
+            return;
+        }
         if self.now() >= self.simulation.shared.expires() {
             // Fails if somebody has used it in this very moment.
             let has_expired = self.simulations.expire(&self.simulation).await;
             self.is_closing |= has_expired || self.simulation.shared.claim.has_ended();
+        } else if self.is_frozen() && self.now() >= self.hibernates() {
+            self.hibernate().await;
         } else {
             self.freeze().await;
         }
     }
 
-    /// Keeps only the history of a world that nobody has used for a while.
+    /// Packs a world away that nobody has used for a while.
     async fn freeze(&mut self) {
+        let shared = &self.simulation.shared;
+        if self.now() >= shared.last_access() + shared.services.freeze_after {
+            self.freeze_now().await;
+        }
+    }
+
+    /// Keeps only the history of the world.
+    pub(super) async fn freeze_now(&mut self) {
         let (world, mut history) = {
-            let shared = &self.simulation.shared;
-            let mut core = shared.core();
-            if self.now() < shared.last_access() + self.simulation.shared.services.freeze_after {
-                return;
-            }
+            let mut core = self.core();
             core.view = None;
             match (core.world.take(), core.history.take()) {
                 (Some(world), Some(history)) => (world, history),
@@ -250,7 +318,12 @@ impl SimulationTask {
         });
         match frozen.await {
             Ok(history) => {
-                self.core().history = Some(history);
+                let mut core = self.core();
+                core.history = Some(history);
+                if let Some(journalling) = &mut core.journalling {
+                    journalling.shrink();
+                }
+                drop(core);
                 let shared = &self.simulation.shared;
                 shared.is_frozen.store(true, Ordering::Relaxed);
                 shared.services.metrics.freezes.inc();
@@ -260,7 +333,7 @@ impl SimulationTask {
     }
 
     /// Sees to it that the world is there.
-    async fn thaw_or_lose(&mut self) {
+    pub(super) async fn thaw_or_lose(&mut self) {
         let is_there = self.core().world.is_some();
         if is_there || self.is_closing {
             return;
@@ -283,8 +356,7 @@ impl SimulationTask {
             core.history.take().ok_or(EngineFault)?
         };
         let services = Arc::clone(&self.simulation.shared.services);
-        let limits = services.limits;
-        let mut replay = services.pool.run(move || history.replay(limits)).await??;
+        let mut replay = services.pool.run(move || history.replay()).await??;
         loop {
             let (rest, is_complete) = services
                 .pool
@@ -306,10 +378,20 @@ impl SimulationTask {
     }
 
     /// The world cannot be kept: the simulation ends, and its clients are told so.
-    async fn lose(&mut self) {
+    pub(super) async fn lose(&mut self) {
         let sim_id = self.simulation.id();
+        if let Some(journal) = self.simulation.shared.journal() {
+            tracing::error!(%sim_id, "the world of {sim_id} could not be made again here, its journal is left to whoever is asked for it");
+            let token = self.simulation.shared.claim.token();
+            drop(journal.let_go(sim_id, &token, None).await);
+            self.simulations.lose_to_another(&self.simulation);
+            self.is_closing = true;
+            return;
+        }
         tracing::error!(%sim_id, "the world of {sim_id} could not be made again, it is lost");
-        self.simulations.end(&self.simulation, Ending::Lost).await;
+        self.simulations
+            .end(&self.simulation, Ending::Lost, None)
+            .await;
         self.is_closing = true;
     }
 
@@ -317,7 +399,15 @@ impl SimulationTask {
     async fn drop_world(&mut self) {
         let gone = {
             let mut core = self.core();
-            (core.world.take(), core.history.take(), core.view.take())
+            // With whoever waits for what is pending: they hold what holds the core.
+            let mut journalling = core.journalling.take();
+            let pending = journalling.as_mut().and_then(|it| it.pending.take());
+            if let Some(pending) = pending {
+                let unknown = Err(SimulationError::OutcomeUnknown);
+                answer(&mut core, pending.client, unknown, &self.simulation.shared);
+            }
+            let world = core.world.take();
+            (world, core.history.take(), core.view.take(), journalling)
         };
         let pool = self.simulation.shared.services.pool.clone();
         let _ = pool.run(move || drop(gone)).await;
@@ -327,7 +417,7 @@ impl SimulationTask {
         let shared = &self.simulation.shared;
         let services = &shared.services;
         let next = if self.is_frozen() {
-            shared.expires()
+            shared.expires().min(self.hibernates())
         } else {
             let freezes = shared.last_access() + services.freeze_after;
             freezes.min(shared.expires())
@@ -335,32 +425,37 @@ impl SimulationTask {
         services.clock.instant(next).into()
     }
 
-    fn is_frozen(&self) -> bool {
+    pub(super) fn is_frozen(&self) -> bool {
         self.simulation.shared.is_frozen.load(Ordering::Relaxed)
     }
 
-    fn core(&self) -> MutexGuard<'_, Core> {
+    pub(super) fn core(&self) -> MutexGuard<'_, Core> {
         self.simulation.shared.core()
     }
 
     /// Work that goes on counts as an access, in the registry, too.
-    fn touch(&self) {
+    pub(super) fn touch(&self) {
         self.simulation.shared.touch(self.now());
         self.simulations.note(&self.simulation);
     }
 
-    fn now(&self) -> Moment {
+    pub(super) fn now(&self) -> Moment {
         self.simulation.shared.services.clock.now()
     }
 }
 
 /// Answers a client, and remembers the answer if it may ask again.
-fn answer(core: &mut Core, client: Client, result: Result<Reply, SimulationError>, now: Moment) {
-    let Client { key, reply } = client;
+pub(super) fn answer(
+    core: &mut Core,
+    client: Client,
+    result: Result<Reply, SimulationError>,
+    shared: &Shared,
+) {
+    let Client { key, reply, .. } = client;
     if let (Some((key, _in_flight)), Ok(done)) = (key, &result)
         && !done.is_replayed
     {
-        core.remember(key, done, now);
+        core.remember(key, done, shared.services.unix_micros());
     }
     // Whoever asked may have stopped waiting; what is applied is applied all the same.
     drop(reply.send(result));

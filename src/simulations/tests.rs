@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
 
-use super::{NewSimulation, Services, SimulationError, SimulationHandle, Simulations, StepPool};
+use super::{
+    Durability, NewSimulation, Services, SimulationError, SimulationHandle, Simulations, StepPool,
+};
 use crate::{
     clock::Clock,
     id::{BodyId, InstanceId},
@@ -19,7 +21,10 @@ fn simulations() -> Simulations {
         pool: StepPool::start(2).unwrap(),
         clock,
         metrics: Arc::default(),
-        durability: "memory",
+        durability: Durability::Memory,
+        journal: None,
+        fingerprint: "an engine".into(),
+        hashes_state: false,
         limits: WorldLimits {
             max_bodies: 100,
             max_joints: 100,
@@ -31,6 +36,7 @@ fn simulations() -> Simulations {
         request_timeout: Duration::from_secs(60),
         default_ttl: Duration::from_secs(3600),
         freeze_after: Duration::from_secs(3600),
+        hibernate_after: Duration::from_secs(3600),
         is_draining: std::sync::atomic::AtomicBool::new(false),
     };
     let registry = Arc::new(MemoryRegistry::new(clock));
@@ -102,7 +108,11 @@ async fn a_panic_of_the_engine_costs_that_command_and_nothing_else() {
         step(simulation, 200).await;
     }
     assert_eq!(bodies(&hit).await, bodies(&twin).await);
-    assert_eq!(hit.progress(), twin.progress());
+    let progress = |simulation: &SimulationHandle| {
+        let position = simulation.position();
+        (position.head.seq, position.step)
+    };
+    assert_eq!(progress(&hit), progress(&twin));
     step(&bystander, 1).await;
 }
 
@@ -137,11 +147,12 @@ async fn a_simulation_can_be_destroyed_while_it_is_being_stepped() {
     };
     let run = async { stepping.execute(Command::Step(long), None).await };
     let destroy = async {
-        while simulation.record().status != super::Status::Stepping && simulation.progress().1 == 0
+        while simulation.record().status != super::Status::Stepping
+            && simulation.position().step == 0
         {
             tokio::task::yield_now().await;
         }
-        simulations.destroy(&simulation).await
+        simulations.destroy(&simulation, None).await
     };
 
     let (_, destroyed) = tokio::join!(run, destroy);

@@ -26,6 +26,7 @@ pub(super) struct Work {
     run: Option<Run>,
     limits: WorldLimits,
     id: SimulationId,
+    is_hashed: bool,
     cost: Duration,
 }
 
@@ -36,6 +37,14 @@ pub(super) enum Progress {
     /// The command is carried out.
     Done(Box<Done>),
     /// The command is refused; nothing has changed.
+    Refused(Box<World>, PhysicsError),
+    /// The engine failed; the world is gone.
+    Failed(EngineFault),
+}
+
+/// Why a command was not begun.
+pub(super) enum NotBegun {
+    /// It is refused; nothing has changed.
     Refused(Box<World>, PhysicsError),
     /// The engine failed; the world is gone.
     Failed(EngineFault),
@@ -57,7 +66,7 @@ pub(super) struct Done {
     pub(super) body: Bytes,
     /// How long it took.
     pub(super) cost: Duration,
-    /// Where the simulation stands now; `seq` is not known here.
+    /// Where the simulation stands now; the head of its journal is not known here.
     pub(super) state: Committed,
 }
 
@@ -67,6 +76,7 @@ impl Work {
         command: Command,
         limits: WorldLimits,
         id: SimulationId,
+        is_hashed: bool,
     ) -> Self {
         Self {
             world,
@@ -74,7 +84,30 @@ impl Work {
             run: None,
             limits,
             id,
+            is_hashed,
             cost: Duration::ZERO,
+        }
+    }
+
+    /// What is to be carried out.
+    pub(super) fn command(&self) -> &Command {
+        &self.command
+    }
+
+    /// Checks the command in full, and does what is instant of it.
+    pub(super) fn begin(mut self) -> Result<Self, NotBegun> {
+        let begun = Instant::now();
+        match contained(|| self.world.start(&self.command, &self.limits)) {
+            Ok(Ok(run)) => {
+                self.run = Some(run);
+                self.cost += begun.elapsed();
+                Ok(self)
+            }
+            Ok(Err(refused)) => Err(NotBegun::Refused(self.world, refused)),
+            Err(fault) => {
+                let _ = contained(|| drop(self));
+                Err(NotBegun::Failed(fault))
+            }
         }
     }
 
@@ -125,7 +158,7 @@ impl Work {
 
     fn done(self, Conclusion { view, body }: Conclusion) -> Progress {
         Progress::Done(Box::new(Done {
-            state: Committed::of(&self.world),
+            state: Committed::of(&self.world, self.is_hashed),
             world: self.world,
             command: self.command,
             view,

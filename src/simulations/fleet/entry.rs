@@ -3,28 +3,30 @@
 use std::time::Duration;
 
 use crate::{
-    registry::{Ending, Registration, Release, Touch},
-    simulations::SimulationHandle,
+    registry::{Ending, JournalKeys, Registration, Release, Touch},
+    simulations::{SimulationHandle, record::details},
 };
 
 impl SimulationHandle {
     /// Everything that is written down. The entry outlives the simulation by the time that may
     /// pass before it is written again.
     pub(in crate::simulations) fn registration(&self, grace: Duration) -> Registration {
-        let (shared, record) = (&self.shared, self.record());
-        let text = |json: serde_json::Result<String>| json.unwrap_or_default();
+        let shared = &self.shared;
+        let committed = *shared.committed();
         Registration {
             id: shared.id.clone(),
             tenant: shared.claim.tenant.clone(),
             token: shared.claim.token(),
             expires_in: self.expires_in(grace),
-            details: vec![
-                ("durability", record.durability.to_owned()),
-                ("created_at", record.created_at),
-                ("ttl_seconds", record.ttl_seconds.to_string()),
-                ("config", text(serde_json::to_string(&record.config))),
-                ("labels", text(serde_json::to_string(&*record.labels))),
-            ],
+            created: shared.created_unix_micros,
+            journal: self.journal_keys(),
+            details: details(
+                shared.created_unix_micros,
+                shared.ttl(),
+                &committed.config,
+                &self.labels(),
+                committed.stand(),
+            ),
         }
     }
 
@@ -36,6 +38,7 @@ impl SimulationHandle {
             tenant: claim.tenant.clone(),
             token: claim.token(),
             expires_in: self.expires_in(grace),
+            journal: self.journal_keys(),
         }
     }
 
@@ -46,8 +49,18 @@ impl SimulationHandle {
             id: self.shared.id.clone(),
             tenant: claim.tenant.clone(),
             token: claim.token(),
+            journal: self.journal_keys(),
             ending,
         }
+    }
+
+    fn journal_keys(&self) -> Option<JournalKeys> {
+        self.shared.journal()?;
+        let core = self.shared.core();
+        let journalling = core.journalling.as_ref();
+        Some(JournalKeys {
+            snapshots: journalling.map_or_else(Vec::new, |it| it.snapshots.clone()),
+        })
     }
 
     fn expires_in(&self, grace: Duration) -> Duration {

@@ -25,6 +25,8 @@ pub(in crate::simulations) struct Lease {
     /// Past this moment nothing is answered until the keeper has heard from the registry, or has
     /// found that it cannot be reached.
     answers_until: AtomicU64,
+    /// The same for what is written down: not put off while the registry cannot be reached.
+    held_until: AtomicU64,
     /// How often the lease was taken. What was confirmed under an earlier one may be lost.
     life: AtomicU64,
     renewed: AtomicU64,
@@ -41,6 +43,7 @@ impl Lease {
         Self {
             clock,
             answers_until: AtomicU64::new(0),
+            held_until: AtomicU64::new(0),
             life: AtomicU64::new(0),
             renewed: AtomicU64::new(0),
             is_registry_reachable: AtomicBool::new(false),
@@ -63,6 +66,13 @@ impl Lease {
     /// Whether what was confirmed in `life` may be answered for now.
     pub(super) fn covers(&self, life: u64) -> bool {
         self.is_settled() && life == self.life()
+    }
+
+    /// Whether what was confirmed in `life` is held by a renewal that the registry has heard of, so
+    /// that nobody else can have claimed it.
+    pub(super) fn is_held(&self, life: u64) -> bool {
+        self.clock.now().as_micros() < self.held_until.load(Ordering::Acquire)
+            && life == self.life()
     }
 
     /// When the lease was last renewed, as far as is known.
@@ -125,6 +135,9 @@ impl Lease {
             }
         }
         let until = sent + while_valid;
+        if is_registry_reachable {
+            self.held_until.store(until.as_micros(), Ordering::Release);
+        }
         self.is_registry_reachable
             .store(is_registry_reachable, Ordering::Release);
         self.answers_until

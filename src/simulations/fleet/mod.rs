@@ -2,6 +2,7 @@
 //! simulation.
 
 mod entry;
+mod finding;
 mod lease;
 mod lease_keeper;
 mod locations;
@@ -18,21 +19,15 @@ use std::{
 use tokio::sync::Notify;
 
 use self::{
-    lease::Lease,
-    lease_keeper::LeaseKeeper,
-    locations::{Location, Locations},
-    peers::Peers,
+    lease::Lease, lease_keeper::LeaseKeeper, locations::Locations, peers::Peers,
     registrar::Registrar,
 };
-use super::{SimulationError, SimulationHandle, Simulations};
+use super::{Durability, SimulationError, SimulationHandle, Simulations};
 use crate::{
     clock::Clock,
-    id::{InstanceId, Nonce, SimulationId, Tenant},
+    id::{InstanceId, Nonce, SimulationId},
     metrics::Metrics,
-    registry::{
-        Claim, Ending, Event, FencingToken, Happening, Holding, Owner, Peer, Registration,
-        Registry, RegistryError, Release, Whereabouts,
-    },
+    registry::{Ending, Event, Happening, Owner, Promises, Registry, RegistryError},
     shutdown::Shutdown,
 };
 
@@ -42,8 +37,6 @@ const RETRY: Duration = Duration::from_millis(150);
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How long whoever ends a simulation waits for the registry to hear of it.
 const MAX_WAIT_FOR_END: Duration = Duration::from_secs(2);
-/// How often a name is claimed from one owner after the other before it is left alone.
-const MAX_CLAIMS: usize = 3;
 
 /// How this instance takes part in a fleet.
 pub struct FleetSettings {
@@ -76,7 +69,8 @@ pub(super) struct Fleet {
     /// Held while the lease is renewed; whether it has been given up for good.
     has_resigned: tokio::sync::Mutex<bool>,
     secret: RwLock<Option<Arc<str>>>,
-    eviction_risk: Mutex<Option<String>>,
+    /// What the registry can promise, as it last said.
+    promises: Mutex<Option<Promises>>,
     /// Why the registry did not take what it was last told.
     refusal: Mutex<Option<String>>,
 }
@@ -90,16 +84,6 @@ pub enum RegistryHealth {
     Degraded(String),
     /// It does not answer.
     Down,
-}
-
-/// What is to be done with a simulation that somebody owns.
-enum Standing {
-    Here,
-    At(Arc<Peer>),
-    /// The owner's lease is over; it may come back.
-    Silent,
-    /// It has been over for so long that the owner's worlds are taken for lost.
-    Dead,
 }
 
 impl Fleet {
@@ -126,7 +110,7 @@ impl Fleet {
             registrar: Registrar::default(),
             nudge: Notify::new(),
             has_resigned: tokio::sync::Mutex::new(false),
-            eviction_risk: Mutex::default(),
+            promises: Mutex::default(),
             refusal: Mutex::default(),
         }
     }
@@ -143,6 +127,9 @@ impl Fleet {
     /// Whether this instance may answer for a simulation that it has, without asking anybody.
     pub(super) fn covers(&self, simulation: &SimulationHandle) -> bool {
         let life = simulation.shared.claim.confirmed_in();
+        if simulation.shared.durability == Durability::Journal {
+            return self.lease.is_held(life);
+        }
         // One that was created without the registry is confirmed by nobody; it has a name that
         // nobody else gives.
         self.lease
@@ -162,6 +149,11 @@ impl Fleet {
         {
             return Err(RegistryError::Unavailable.into());
         }
+        let is_journalled = simulation.shared.durability == Durability::Journal;
+        if is_journalled && !self.lease.is_registry_reachable() && !self.covers(simulation) {
+            // Somebody else may go on with it by now.
+            return Err(RegistryError::Unavailable.into());
+        }
         // One that has ended in the meantime is not to be registered again.
         if !self.covers(simulation) && !simulation.shared.claim.has_ended() {
             self.reassert(simulations, &[simulation]).await?;
@@ -175,164 +167,6 @@ impl Fleet {
     /// Notes an access.
     pub(super) fn note(&self, simulation: &SimulationHandle) {
         self.registrar.note(simulation);
-    }
-
-    /// Claims a new simulation, from an owner that is dead if need be. Without a registry, one
-    /// whose name nobody else can have given is claimed later.
-    pub(super) async fn claim(
-        &self,
-        registration: &Registration,
-        is_named_by_client: bool,
-    ) -> Result<(FencingToken, u64), SimulationError> {
-        // A claim of an owner whose lease nobody has seen would be taken for a dead one's.
-        let _ = tokio::time::timeout(self.settings.lease_ttl, self.lease.settled()).await;
-        if is_named_by_client && self.lease.is_in_doubt() {
-            return Err(RegistryError::Unavailable.into());
-        }
-        let mut over = None;
-        for _ in 0..MAX_CLAIMS {
-            // In this order: a claim in the name of a new life is confirmed once more, a claim in
-            // the name of an old one never would be.
-            let life = self.lease.life();
-            let me = self.lease.owner();
-            let claimed = self.registry.claim(&me, registration, over.as_ref()).await;
-            match claimed {
-                // In life 0 the lease is yet to be taken, and with it everything is confirmed.
-                Ok(Claim::Granted(token)) => return Ok((token, life)),
-                Ok(Claim::Taken(holding)) => match self.standing(&holding.owner).await? {
-                    Standing::At(peer) => {
-                        let id = registration.id.clone();
-                        return Err(if holding.tenant == registration.tenant {
-                            SimulationError::OwnedElsewhere { id, peer }
-                        } else {
-                            SimulationError::Exists(id)
-                        });
-                    }
-                    Standing::Silent => {
-                        let id = registration.id.clone();
-                        return Err(SimulationError::OwnerUnreachable(id));
-                    }
-                    Standing::Here | Standing::Dead => over = Some(holding),
-                },
-                Err(_) if !is_named_by_client && !self.settings.fails_closed => {
-                    self.nudge.notify_one();
-                    return Ok((registration.token.clone(), 0));
-                }
-                Err(error) => return Err(self.trouble(error)),
-            }
-        }
-        Err(SimulationError::OwnerUnreachable(registration.id.clone()))
-    }
-
-    /// Where a simulation is that is not here, or what became of it.
-    pub(super) async fn locate(
-        &self,
-        simulations: &Simulations,
-        id: &SimulationId,
-        tenant: Option<&Tenant>,
-    ) -> SimulationError {
-        let elsewhere = |peer| SimulationError::OwnedElsewhere {
-            id: id.clone(),
-            peer,
-        };
-        let not_found = || SimulationError::NotFound(id.clone());
-        let mut last_seen = None;
-        match self.locations.recall(id, tenant) {
-            Some(Location::At(owner)) => match self.peers.remembered(&owner) {
-                Some(peer) => return elsewhere(peer),
-                None => last_seen = self.peers.namesake(&owner).await,
-            },
-            Some(Location::Once(owner)) => last_seen = self.peers.namesake(&owner).await,
-            Some(Location::Nowhere) => return not_found(),
-            None => {}
-        }
-        let found = match self.registry.find(id, tenant).await {
-            Ok(Whereabouts::Owned(holding)) => self.follow(simulations, id, tenant, holding).await,
-            Ok(Whereabouts::Ended(Ending::Expired)) => SimulationError::Expired(id.clone()),
-            Ok(Whereabouts::Ended(Ending::Lost)) => SimulationError::Lost(id.clone()),
-            Ok(Whereabouts::Ended(Ending::Destroyed)) => return not_found(),
-            Ok(Whereabouts::Mislaid) => SimulationError::OwnerUnreachable(id.clone()),
-            Ok(Whereabouts::Unknown | Whereabouts::Overdue) if self.lease.is_in_doubt() => {
-                RegistryError::Unavailable.into()
-            }
-            Ok(Whereabouts::Overdue) => match &last_seen {
-                // It may have been used since without anybody having written that down.
-                Some(peer) => return elsewhere(Arc::clone(peer)),
-                None => SimulationError::Expired(id.clone()),
-            },
-            Ok(Whereabouts::Unknown) => not_found(),
-            Err(error) => self.trouble(error),
-        };
-        match (found, last_seen) {
-            // The registry may have forgotten it, or cannot be asked. Who had it a while ago will
-            // say so if it is no longer there.
-            (
-                SimulationError::NotFound(_)
-                | SimulationError::OwnerUnreachable(_)
-                | SimulationError::Registry(_),
-                Some(peer),
-            ) => elsewhere(peer),
-            (SimulationError::NotFound(id), None) => {
-                self.locations.remember(&id, tenant, None);
-                SimulationError::NotFound(id)
-            }
-            (found, _) => found,
-        }
-    }
-
-    async fn follow(
-        &self,
-        simulations: &Simulations,
-        id: &SimulationId,
-        tenant: Option<&Tenant>,
-        holding: Holding,
-    ) -> SimulationError {
-        match self.standing(&holding.owner).await {
-            Ok(Standing::At(peer)) => {
-                self.locations.remember(id, tenant, Some(holding.owner));
-                SimulationError::OwnedElsewhere {
-                    id: id.clone(),
-                    peer,
-                }
-            }
-            Ok(Standing::Here) => {
-                if !simulations.has_name(id) {
-                    // It has just gone from here, or a creation was given up half-way.
-                    drop(self.registrar.release(Release {
-                        id: id.clone(),
-                        tenant: holding.tenant,
-                        token: holding.token,
-                        ending: Ending::Destroyed,
-                    }));
-                }
-                SimulationError::NotFound(id.clone())
-            }
-            Ok(Standing::Silent) => SimulationError::OwnerUnreachable(id.clone()),
-            Ok(Standing::Dead) => SimulationError::Lost(id.clone()),
-            Err(error) => self.trouble(error),
-        }
-    }
-
-    /// Has the lease keeper see whether the registry is there at all.
-    fn trouble(&self, error: RegistryError) -> SimulationError {
-        self.nudge.notify_one();
-        error.into()
-    }
-
-    async fn standing(&self, owner: &Owner) -> Result<Standing, RegistryError> {
-        if *owner == self.lease.owner() {
-            return Ok(Standing::Here);
-        }
-        if let Some(peer) = self.peers.find(owner).await? {
-            return Ok(Standing::At(peer));
-        }
-        // Two lease times after its last renewal an owner is given up.
-        let silence = self.registry.silence(owner).await?;
-        Ok(match silence {
-            _ if self.lease.is_in_doubt() => Standing::Silent,
-            Some(silence) if silence < self.settings.lease_ttl => Standing::Silent,
-            Some(_) | None => Standing::Dead,
-        })
     }
 
     /// What instances prove to each other who they are with, once it is agreed on.
@@ -364,8 +198,18 @@ impl Fleet {
         }
     }
 
+    fn promises(&self) -> Option<Promises> {
+        self.promises.lock().expect("no holder panics").clone()
+    }
+
+    /// Why entries may vanish before their time, if they may.
     fn eviction_risk(&self) -> Option<String> {
-        self.eviction_risk.lock().expect("no holder panics").clone()
+        let promises = self.promises()?;
+        let is_risk = promises.is_eviction_risk();
+        let policy = promises.eviction.filter(|_| is_risk)?;
+        Some(format!(
+            "maxmemory-policy is {policy}: entries may vanish before their time"
+        ))
     }
 
     fn takes_writes(&self) -> bool {
@@ -373,10 +217,23 @@ impl Fleet {
         !self.settings.fails_closed || self.lease.is_registry_reachable() || !self.lease.was_tried()
     }
 
+    /// Has the lease keeper see whether the registry is there at all.
+    fn trouble(&self, error: RegistryError) -> SimulationError {
+        self.nudge.notify_one();
+        error.into()
+    }
+
+    /// In which life of the lease this instance is.
+    pub(super) fn life(&self) -> u64 {
+        self.lease.life()
+    }
+
     /// Gives up everything that is left, as the process ends.
     pub(super) async fn close(&self, left: &[SimulationHandle]) {
+        // What is written down is left to whoever is asked for it.
         let releases: Vec<_> = left
             .iter()
+            .filter(|simulation| simulation.shared.durability != Durability::Journal)
             .map(|simulation| simulation.to_release(Ending::Lost))
             .collect();
         let told = async {

@@ -1,8 +1,8 @@
 //! Which other instances live, and where they are reached.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, RwLock},
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, RwLock},
 };
 
 use crate::{
@@ -15,6 +15,8 @@ pub(super) struct Peers {
     registry: Arc<dyn Registry>,
     me: InstanceId,
     known: RwLock<HashMap<InstanceId, Known>>,
+    /// Owners at whose address nobody listens any more.
+    refused: Mutex<HashSet<Owner>>,
 }
 
 struct Known {
@@ -29,12 +31,15 @@ impl Peers {
             registry,
             me,
             known: RwLock::default(),
+            refused: Mutex::default(),
         }
     }
 
     /// Takes over who lives; this instance itself is left out. Those that are not named are
     /// taken for dead if the roster `is_complete`.
     pub(super) fn update(&self, living: Vec<Owner>, is_complete: bool) {
+        // Whoever is still not there is found out again.
+        self.refused.lock().expect("no holder panics").clear();
         let mut known = self.known.write().expect("no holder panics");
         let mut before = std::mem::take(&mut *known);
         for owner in living {
@@ -125,6 +130,18 @@ impl Peers {
             }
         }
         roomiest.map(Arc::new)
+    }
+
+    /// Notes that nobody listens where an owner was reached.
+    pub(super) fn note_refusal(&self, owner: &Owner) {
+        let mut refused = self.refused.lock().expect("no holder panics");
+        refused.insert(owner.clone());
+    }
+
+    /// Whether nobody listened where an owner was reached.
+    pub(super) fn is_refused(&self, owner: &Owner) -> bool {
+        let refused = self.refused.lock().expect("no holder panics");
+        refused.contains(owner)
     }
 
     /// Forgets where an owner is reached: it was not there.

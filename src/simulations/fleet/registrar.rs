@@ -190,6 +190,7 @@ impl Registrar {
             .iter()
             .filter(|simulation| !simulation.shared.claim.has_ended());
         let (standing, mut to_write): (Vec<_>, Vec<_>) = here.partition(stands);
+        let before: Vec<_> = standing.iter().map(|it| it.position().head).collect();
         let touches: Vec<_> = standing
             .iter()
             .map(|simulation| simulation.to_touch(fleet.settings.ttl_flush))
@@ -200,9 +201,9 @@ impl Registrar {
             fleet.registry.touch(&touches).await?
         };
         let mut is_missing = false;
-        for (simulation, touched) in standing.into_iter().zip(touched) {
+        for ((simulation, before), touched) in standing.into_iter().zip(before).zip(touched) {
             match touched {
-                Touched::Kept => {}
+                Touched::Kept(found) => simulation.compare_journal(before, found),
                 Touched::Missing => {
                     is_missing = true;
                     to_write.push(simulation);
@@ -214,6 +215,7 @@ impl Registrar {
             // If entries are gone the lease may be, too, and the entries of idle simulations.
             fleet.nudge.notify_one();
         }
+        to_write.retain(|simulation| !simulation.shared.claim.has_ended());
         fleet.reassert(simulations, &to_write).await
     }
 
@@ -224,23 +226,34 @@ impl Registrar {
 
 impl Fleet {
     /// Registers simulations again, and drops those that somebody else has claimed.
-    pub(super) async fn reassert(
+    pub(in crate::simulations) async fn reassert(
         &self,
         simulations: &Simulations,
         to_write: &[&SimulationHandle],
     ) -> Result<(), RegistryError> {
+        // What has left is somebody else's to write down.
+        let has_left = |simulation: &&SimulationHandle| simulation.shared.claim.has_left();
+        let to_write: Vec<_> = to_write
+            .iter()
+            .copied()
+            .filter(|it| !has_left(it))
+            .collect();
         if to_write.is_empty() {
             return Ok(());
         }
         let (life, me) = (self.lease.life(), self.lease.owner());
+        let before: Vec<_> = to_write.iter().map(|it| it.position().head).collect();
         let registrations: Vec<_> = to_write
             .iter()
             .map(|simulation| simulation.registration(self.settings.ttl_flush))
             .collect();
         let answers = self.registry.reassert(&me, &registrations).await?;
-        for (simulation, answer) in to_write.iter().zip(answers) {
+        for ((simulation, before), answer) in to_write.iter().zip(before).zip(answers) {
             match answer {
-                Reasserted::Kept(token) => simulation.shared.claim.confirm(token, life),
+                Reasserted::Kept(token, found) => {
+                    simulation.shared.claim.confirm(token, life);
+                    simulation.compare_journal(before, found);
+                }
                 Reasserted::Lost => simulations.lose_to_another(simulation),
             }
         }

@@ -11,8 +11,8 @@ const BATCH: usize = 500;
 /// Sweeps now and then, for as long as it is polled.
 pub(super) async fn sweep(fleet: Arc<Fleet>) {
     loop {
-        *fleet.eviction_risk.lock().expect("no holder panics") =
-            fleet.registry.eviction_risk().await;
+        let promises = fleet.registry.promises().await;
+        *fleet.promises.lock().expect("no holder panics") = promises;
         let pause = match fleet.registry.sweep(BATCH).await {
             Ok(swept) => {
                 fleet.metrics.orphans_swept.inc_by(swept as u64);

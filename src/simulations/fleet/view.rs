@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::RegistryHealth;
 use crate::{
     id::SimulationId,
-    registry::{Peer, RegistryError},
+    registry::{Peer, Promises, RegistryError},
     simulations::{SimulationError, Simulations},
 };
 
@@ -48,6 +48,13 @@ impl Simulations {
         }
     }
 
+    /// Notes that nobody listens where `peer` was reached: it is dead.
+    pub fn note_death(&self, peer: &Peer) {
+        if let Some(fleet) = &self.inner.fleet {
+            fleet.peers.note_refusal(&peer.owner);
+        }
+    }
+
     /// Forgets where a simulation is that is there no more.
     pub fn forget_place(&self, id: &SimulationId) {
         if let Some(fleet) = &self.inner.fleet {
@@ -85,6 +92,11 @@ impl Simulations {
     pub fn lease_age(&self) -> Option<Duration> {
         let fleet = self.inner.fleet.as_ref()?;
         Some(fleet.clock.now().since(fleet.lease.renewed()))
+    }
+
+    /// What the registry can promise, as it last said.
+    pub fn promises(&self) -> Option<Promises> {
+        self.inner.fleet.as_ref()?.promises()
     }
 
     /// Whether entries may vanish from the registry before their time.

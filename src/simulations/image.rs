@@ -1,0 +1,144 @@
+//! A whole simulation as bytes: the snapshot of its world, the commands since, and all that was
+//! promised to its clients.
+
+use rmp_serde::{from_slice, to_vec_named};
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::{
+    committed::Position,
+    history::History,
+    idempotency::{IdempotencyTable, Remembered},
+};
+use crate::{
+    physics::{Command, Snapshot, WorldConfig},
+    registry::Head,
+};
+
+/// What every image begins with, the layout's number last.
+const MAGIC: [u8; 4] = *b"RPI\x01";
+/// The longest name of an engine, in bytes.
+const MAX_FINGERPRINT: usize = 255;
+
+/// A simulation, ready to be written down.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Image {
+    /// The last command in it.
+    pub(super) head: Head,
+    /// The hash of the world's state, which what is in here is to lead to.
+    pub(super) state_hash: Option<u64>,
+    config: WorldConfig,
+    /// [`Snapshot::as_bytes`].
+    #[serde(with = "serde_bytes")]
+    snapshot: Option<Vec<u8>>,
+    commands: Vec<Command>,
+    keys: Vec<Remembered>,
+    /// The keyed request that created it, and its reply.
+    pub(super) creation: Option<Remembered>,
+}
+
+/// Bytes that hold no simulation, or none that can go on here.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ImageError {
+    /// They are not those that were written.
+    #[error("the snapshot is damaged")]
+    Damaged,
+    /// They are of another layout.
+    #[error("the snapshot has another format")]
+    OtherFormat,
+    /// Another engine would not do the same with it.
+    #[error("it was computed by {0}")]
+    OtherEngine(String),
+}
+
+impl Image {
+    /// A simulation at `head`.
+    pub(super) fn new(
+        Position {
+            head, state_hash, ..
+        }: Position,
+        history: &History,
+        applied: Option<&IdempotencyTable>,
+        creation: Option<Remembered>,
+    ) -> Self {
+        let (config, snapshot, commands) = history.parts();
+        Self {
+            head,
+            state_hash,
+            config,
+            snapshot: snapshot.map(|snapshot| snapshot.as_bytes().to_vec()),
+            commands: commands.to_vec(),
+            keys: applied.map_or_else(Vec::new, IdempotencyTable::to_remembered),
+            creation,
+        }
+    }
+
+    /// The simulation as bytes; `fingerprint` is the engine that computed it.
+    pub(super) fn encode(&self, fingerprint: &str) -> Vec<u8> {
+        let plain = to_vec_named(self).expect("images hold nothing that cannot be written");
+        let packed = lz4_flex::compress_prepend_size(&plain);
+        let engine = &fingerprint.as_bytes()[..fingerprint.len().min(MAX_FINGERPRINT)];
+        let length = u8::try_from(engine.len()).expect("it was cut to fit");
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend(xxh3_128(&packed).to_le_bytes());
+        bytes.push(length);
+        bytes.extend(engine);
+        bytes.extend(packed);
+        bytes
+    }
+
+    /// The simulation behind some bytes.
+    pub(super) fn decode(bytes: &[u8], fingerprint: &str) -> Result<Self, ImageError> {
+        let damaged = || ImageError::Damaged;
+        let (magic, rest) = bytes.split_first_chunk::<4>().ok_or_else(damaged)?;
+        if *magic != MAGIC {
+            return Err(ImageError::OtherFormat);
+        }
+        let (sum, rest) = rest.split_first_chunk().ok_or_else(damaged)?;
+        let (length, rest) = rest.split_first().ok_or_else(damaged)?;
+        let (engine, packed) = rest
+            .split_at_checked(usize::from(*length))
+            .ok_or_else(damaged)?;
+        if u128::from_le_bytes(*sum) != xxh3_128(packed) {
+            return Err(ImageError::Damaged);
+        }
+        if engine != fingerprint.as_bytes() {
+            let engine = String::from_utf8_lossy(engine).into_owned();
+            return Err(ImageError::OtherEngine(engine));
+        }
+        let plain = unpack(packed).ok_or_else(damaged)?;
+        from_slice(&plain).map_err(|_| ImageError::Damaged)
+    }
+
+    /// The same without what was promised to clients: for others, who were promised nothing.
+    pub(super) fn without_keys(self) -> Self {
+        Self {
+            keys: Vec::new(),
+            creation: None,
+            ..self
+        }
+    }
+
+    /// How many bytes its world says that it takes unpacked.
+    pub(super) fn unpacked_len(&self) -> usize {
+        self.snapshot.as_deref().map_or(0, Snapshot::unpacked_len)
+    }
+
+    /// How its world came about, and what was answered.
+    pub(super) fn into_parts(self) -> (History, IdempotencyTable) {
+        let snapshot = self.snapshot.map(Snapshot::from_bytes);
+        let history = History::from_parts(self.config, snapshot, self.commands);
+        (history, IdempotencyTable::from_remembered(self.keys))
+    }
+}
+
+/// Unpacks what must not be larger than LZ4 can make of it, whatever it says of itself.
+fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
+    const MOST_PER_BYTE: usize = 255;
+    let (size, _) = packed.split_first_chunk::<4>()?;
+    let size = usize::try_from(u32::from_le_bytes(*size)).ok()?;
+    if size > packed.len().saturating_mul(MOST_PER_BYTE) {
+        return None;
+    }
+    lz4_flex::decompress_size_prepended(packed).ok()
+}
