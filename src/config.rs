@@ -1,16 +1,16 @@
 //! Every setting: its name in the environment, its unit, its default and its range.
 
-use std::{
-    ffi::OsString, fs, io, net::IpAddr, path::PathBuf, str::FromStr, thread, time::Duration,
-};
+mod api_keys;
 
-use clap::{ArgAction, CommandFactory, Parser, ValueEnum, error::ErrorKind, value_parser};
+use std::{ffi::OsString, fs, io, net::IpAddr, path::PathBuf, thread, time::Duration};
+
+use clap::{
+    ArgAction, CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind, value_parser,
+};
 use ipnet::IpNet;
 
-use crate::{
-    id::{InstanceId, Tenant},
-    redis_store::RedisTarget,
-};
+pub use self::api_keys::{ApiKey, ApiKeys};
+use crate::{id::InstanceId, redis_store::RedisTarget};
 
 /// How long a secret has to be to be one.
 const MIN_SECRET: usize = 16;
@@ -63,8 +63,8 @@ pub struct Config {
     pub ready_requires_redis: bool,
 
     /// What simulations survive unless their clients say otherwise.
-    #[arg(long, env, default_value = "registry")]
-    pub default_durability: Durability,
+    #[arg(long, env, default_value = "journal")]
+    pub default_durability: DefaultDurability,
 
     /// How long an instance that is not heard of keeps its simulations, in milliseconds. The lease
     /// is renewed three times as often, and nothing is answered in its last quarter.
@@ -144,6 +144,15 @@ pub struct Config {
     #[arg(long, env, default_value_t = 5, value_parser = value_parser!(u64).range(1..=86_400))]
     pub freeze_after_seconds: u64,
 
+    /// After how many idle seconds a journalled simulation leaves memory altogether, until it is
+    /// asked for again.
+    #[arg(long, env, default_value_t = 300, value_parser = value_parser!(u64).range(1..=31_536_000))]
+    pub hibernate_after_seconds: u64,
+
+    /// Whether replies carry a hash of the world's state.
+    #[arg(long, env, default_value_t = false, action = ArgAction::Set)]
+    pub state_hash: bool,
+
     /// How long a client is kept waiting for a command, in milliseconds; the command goes on.
     #[arg(long, env, default_value_t = 25_000, value_parser = value_parser!(u64).range(10..=3_600_000))]
     pub request_timeout_ms: u64,
@@ -199,6 +208,23 @@ pub struct Config {
     /// How log lines are written.
     #[arg(long, env, default_value = "text")]
     pub log_format: LogFormat,
+
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub task: Option<Task>,
+}
+
+/// What the program can do instead of serving. Settings do not matter for it.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Task {
+    /// Carries the commands of a bundle out again, and shows where each of them leads.
+    Replay {
+        /// The bundle.
+        file: PathBuf,
+        /// Only show where the last one leads.
+        #[arg(long)]
+        quiet: bool,
+    },
 }
 
 /// Where simulations are registered.
@@ -222,9 +248,11 @@ pub enum RedisDegraded {
 
 /// What simulations survive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Durability {
+pub enum DefaultDurability {
     /// They are found from everywhere, and end with the process that has them.
     Registry,
+    /// Every command that was acknowledged outlives that process.
+    Journal,
 }
 
 /// How requests get to the owner of a simulation.
@@ -234,53 +262,6 @@ pub enum Routing {
     Proxy,
     /// Fly's proxy is asked to send them again.
     FlyReplay,
-}
-
-/// The keys that clients have, as hashes.
-#[derive(Clone, Debug, Default)]
-pub struct ApiKeys(pub Vec<ApiKey>);
-
-/// A key that clients have.
-#[derive(Clone, Debug)]
-pub struct ApiKey {
-    /// Whose it is. Several keys may be of the same name, while one replaces the other.
-    pub tenant: Tenant,
-    /// The SHA-256 of the key.
-    pub hash: [u8; 32],
-}
-
-impl FromStr for ApiKeys {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let entries = text
-            .split(',')
-            .map(str::trim)
-            .filter(|entry| !entry.is_empty());
-        let keys = entries.map(|entry| {
-            // What is wrong is never a reason to show a hash.
-            let (name, hash) = entry.split_once('=').ok_or("must be a list of name=hash")?;
-            let tenant = Tenant::parse(name.trim());
-            Ok(ApiKey {
-                tenant: tenant.map_err(|rule| format!("the name of a key {rule}"))?,
-                hash: parse_hash(hash.trim())
-                    .ok_or_else(|| format!("the hash of {name} must be 64 hex digits"))?,
-            })
-        });
-        keys.collect::<Result<_, String>>().map(Self)
-    }
-}
-
-fn parse_hash(hex: &str) -> Option<[u8; 32]> {
-    if hex.len() != 64 || !hex.is_ascii() {
-        return None;
-    }
-    let mut hash = [0; 32];
-    for (byte, digits) in hash.iter_mut().zip(hex.as_bytes().chunks(2)) {
-        let digits = std::str::from_utf8(digits).ok()?;
-        *byte = u8::from_str_radix(digits, 16).ok()?;
-    }
-    Some(hash)
 }
 
 /// How log lines are written.
@@ -300,7 +281,9 @@ impl Config {
         T: Into<OsString> + Clone,
     {
         let config = Self::try_parse_from(args)?;
-        config.validate()?;
+        if config.task.is_none() {
+            config.validate()?;
+        }
         Ok(config)
     }
 

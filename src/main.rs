@@ -1,11 +1,16 @@
-//! Starts the service, and stops it when it is told to.
+//! Starts the service, and stops it when it is told to; or does something else instead.
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    path::Path,
+    process::ExitCode,
+};
 
 use rapier_physics_service::{
     app::{App, bind},
-    config::Config,
+    config::{Config, Task},
     shutdown::stop_signal,
+    simulations::{BundleError, Stage, replay},
     telemetry,
 };
 
@@ -15,6 +20,9 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let config = Config::try_from_args(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    if let Some(Task::Replay { file, quiet }) = &config.task {
+        return show_replay(file, *quiet).unwrap_or(ExitCode::FAILURE);
+    }
     telemetry::start(&config);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -30,7 +38,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn serve(config: Config) -> std::io::Result<bool> {
+async fn serve(config: Config) -> io::Result<bool> {
     let listeners = bind(&config)?;
     let app = App::start(config, listeners)?;
     let signal = stop_signal().await?;
@@ -40,6 +48,57 @@ async fn serve(config: Config) -> std::io::Result<bool> {
         signal = stop_signal() => {
             tracing::warn!("{} received again, stopping at once", signal?);
             Ok(false)
+        }
+    }
+}
+
+/// Carries the commands of a bundle out again: 0 if each leads to where it led before, 1 with the
+/// first one that does not, 2 for a file that is of no use.
+fn show_replay(file: &Path, is_quiet: bool) -> io::Result<ExitCode> {
+    let (mut out, mut complaints) = (io::stdout().lock(), io::stderr().lock());
+    let bytes = match std::fs::read(file) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            writeln!(complaints, "{}: {error}", file.display())?;
+            return Ok(ExitCode::from(2));
+        }
+    };
+    let mut shown = Ok(());
+    let replayed = replay(
+        &bytes,
+        |Stage {
+             seq,
+             step,
+             state_hash,
+             ..
+         }| {
+            if !is_quiet && shown.is_ok() {
+                shown = writeln!(out, "{seq} {step} {state_hash:016x}");
+            }
+        },
+    );
+    shown?;
+    match replayed {
+        Ok(Stage {
+            seq,
+            step,
+            time,
+            state_hash,
+        }) => {
+            writeln!(
+                out,
+                "seq={seq} step={step} time={time} state_hash={state_hash:016x}"
+            )?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            writeln!(complaints, "{}: {error}", file.display())?;
+            Ok(match error {
+                BundleError::Diverged { .. } => ExitCode::from(1),
+                BundleError::NoBundle | BundleError::Damaged | BundleError::OtherEngine { .. } => {
+                    ExitCode::from(2)
+                }
+            })
         }
     }
 }

@@ -12,23 +12,24 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
-use headers_accept::Accept;
-use mediatype::MediaType;
 use percent_encoding::percent_decode_str;
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_http::{
     compression::{Compression, CompressionLayer, predicate::SizeAbove},
-    cors::{AllowOrigin, Any, Cors, CorsLayer},
+    cors::{Cors, CorsLayer},
 };
 
 use super::{
-    auth::{Keys, is_open_to_all},
+    accept::is_acceptable,
+    auth::{Keys, is_open_to_all, is_operator},
     caller::Asker,
     client_address::ClientAddress,
+    conditions::is_fenced,
+    cors::cors,
     extract::{Named, bad_name, bad_path},
     forward::{Elsewhere, Junction, destroys},
     hop::{self, X_REQUEST_ID},
-    observed::{IDEMPOTENCY_REPLAYED, SIM_INSTANCE, SIM_SEQ, SIM_STEP},
+    observed::{SIM_INSTANCE, SIM_SEQ, hide_state_hash, write_position},
     problem::{Circumstances, Problem},
     problem_code::ProblemCode,
     server::Endpoint,
@@ -50,8 +51,6 @@ const MAX_REQUEST_ID_LENGTH: usize = 128;
 const SIM_FORWARD: HeaderName = HeaderName::from_static("sim-forward");
 /// Header: which instance has the simulation.
 const SIM_OWNER_HINT: HeaderName = HeaderName::from_static("sim-owner-hint");
-
-const JSON: MediaType<'_> = mediatype::media_type!(APPLICATION / JSON);
 
 /// Whom an edge faces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,9 +117,11 @@ impl Edge {
     async fn answer_one(&self, request: Request, address: IpAddr) -> Response {
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let request_id = self.request_id(request.headers());
+        let is_fenced = method.is_safe() && is_fenced(request.headers());
 
         let asker = match self.side {
             Side::Public => self.client(&request, address),
+            Side::Internal if is_for_operators(&request) => self.operator(&request, address),
             Side::Internal => self.peer(&request, address),
         };
         let client = asker.as_ref().map_or(address, |asker| asker.address);
@@ -132,13 +133,15 @@ impl Edge {
         let moved = response.extensions_mut().remove::<Named>();
         let mut found = moved.and_then(|Named(named)| named.ok()).or(found);
         if let Some(simulation) = &found
+            // Who was told that nothing is known, or that nothing was done, is told no less.
+            && !response.status().is_server_error()
             // What has just been destroyed is nobody's any longer.
             && !(response.status().is_success() && destroys(&method, uri.path(), simulation.id()))
-            && let Err(error) = self.simulations.confirm(simulation).await
+            && let Err(error) = self.confirm(simulation, is_fenced).await
         {
             let is_done = response.status().is_success() && !method.is_safe();
             let error = if is_done {
-                error.after_the_fact()
+                error.after_the_fact(simulation.durability())
             } else {
                 error
             };
@@ -160,9 +163,9 @@ impl Edge {
         if let Some(simulation) = &found
             && !headers.contains_key(SIM_SEQ)
         {
-            let (seq, step) = simulation.progress();
-            headers.insert(SIM_SEQ, seq.into());
-            headers.insert(SIM_STEP, step.into());
+            let mut position = simulation.position();
+            hide_state_hash(&mut position, simulation.services());
+            write_position(headers, &position);
         }
         // A reply that comes from another instance says so.
         headers
@@ -170,6 +173,20 @@ impl Edge {
             .or_insert_with(|| self.instance.clone());
         headers.insert(X_REQUEST_ID, request_id);
         response
+    }
+
+    /// Makes sure that a simulation is still this instance's to answer for; has the registry say so
+    /// where the client wants that.
+    async fn confirm(
+        &self,
+        simulation: &SimulationHandle,
+        is_fenced: bool,
+    ) -> Result<(), SimulationError> {
+        self.simulations.confirm(simulation).await?;
+        if is_fenced {
+            Box::pin(self.simulations.ascertain(simulation)).await?;
+        }
+        Ok(())
     }
 
     /// Who a request comes from that another instance passes on; what it says otherwise is of no
@@ -190,6 +207,20 @@ impl Edge {
         Ok(Asker {
             tenant: hop.tenant,
             address: hop.client.unwrap_or(address),
+            may_forward: false,
+        })
+    }
+
+    /// Who a request comes from that an operator sends.
+    fn operator(&self, request: &Request, address: IpAddr) -> Result<Asker, Problem> {
+        let secret = self.simulations.internal_secret();
+        if !secret.is_some_and(|secret| is_operator(request.headers(), &secret)) {
+            let detail = "the secret of the instances is needed: Authorization: Bearer <secret>";
+            return Err(Problem::new(ProblemCode::Unauthorized, detail));
+        }
+        Ok(Asker {
+            tenant: None,
+            address,
             may_forward: false,
         })
     }
@@ -352,38 +383,8 @@ impl Endpoint for Edge {
     }
 }
 
-/// Who may use the service from a page.
-fn cors(config: &Config) -> CorsLayer {
-    let origins = match config.cors_allowed_origins.as_str() {
-        "*" => AllowOrigin::any(),
-        origins => AllowOrigin::list(
-            origins
-                .split(',')
-                .filter_map(|origin| origin.trim().parse().ok()),
-        ),
-    };
-    let methods = [
-        Method::GET,
-        Method::HEAD,
-        Method::POST,
-        Method::PUT,
-        Method::PATCH,
-        Method::DELETE,
-    ];
-    let told = [
-        SIM_SEQ,
-        SIM_STEP,
-        SIM_INSTANCE,
-        IDEMPOTENCY_REPLAYED,
-        X_REQUEST_ID,
-        header::LOCATION,
-        header::RETRY_AFTER,
-    ];
-    CorsLayer::new()
-        .allow_origin(origins)
-        .allow_headers(Any)
-        .allow_methods(methods)
-        .expose_headers(told)
+fn is_for_operators(request: &Request) -> bool {
+    request.uri().path().starts_with("/admin/")
 }
 
 /// What is wrong with a request whatever its route.
@@ -402,25 +403,11 @@ fn refusal(request: &Request) -> Option<Problem> {
         return Some(Problem::new(ProblemCode::MethodNotAllowed, detail));
     }
     let is_page = path.starts_with("/docs") || path.starts_with("/problems/");
-    if !is_page && !accepts_json(request.headers()) {
+    if !is_page && !is_acceptable(request.headers(), path) {
         let detail = "replies are application/json";
         return Some(Problem::new(ProblemCode::NotAcceptable, detail));
     }
     None
-}
-
-fn accepts_json(headers: &HeaderMap) -> bool {
-    let Some(accept) = headers.get(header::ACCEPT) else {
-        return true;
-    };
-    if matches!(accept.as_bytes(), b"*/*" | b"application/json") {
-        return true;
-    }
-    let Ok(accept) = accept.to_str().unwrap_or_default().parse::<Accept>() else {
-        // What cannot be understood does not forbid anything.
-        return true;
-    };
-    accept.negotiate(&[JSON]).is_some()
 }
 
 /// The request's own name, if it has one that is fit for logs.

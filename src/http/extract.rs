@@ -1,6 +1,7 @@
 //! What handlers take from a request; what cannot be taken is refused with a problem.
 
 use std::{
+    convert::Infallible,
     future::{Future, poll_fn},
     pin::pin,
     task::Poll,
@@ -16,11 +17,13 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{json::parse, problem::Problem, problem_code::ProblemCode, state::AppState};
+use super::{
+    conditions, json::parse, problem::Problem, problem_code::ProblemCode, state::AppState,
+};
 use crate::{
-    id::{BodyId, ID_RULE, JointId},
+    id::{BodyId, ID_RULE, JointId, SimulationId},
     physics::Fault,
-    simulations::{IdempotencyKey, SimulationHandle},
+    simulations::{IdempotencyKey, SimulationHandle, Terms},
 };
 
 /// Header: under which key a client may send a request again.
@@ -44,6 +47,9 @@ pub(super) struct Named(pub(super) Result<SimulationHandle, Problem>);
 /// The simulation that the path names.
 pub(super) struct Simulation(pub(super) SimulationHandle);
 
+/// The name of a simulation in the path, for those who do not ask on its owner's behalf.
+pub(super) struct SimulationName(pub(super) SimulationId);
+
 /// The body that the path names.
 pub(super) struct BodyName(pub(super) BodyId);
 
@@ -53,15 +59,18 @@ pub(super) struct JointName(pub(super) JointId);
 /// A JSON body.
 pub(super) struct Json<T>(pub(super) T);
 
-/// A JSON body and the key under which its client may send it again.
+/// A JSON body and the terms of the command in it.
 pub(super) struct Keyed<T> {
     pub(super) body: T,
-    pub(super) key: Option<IdempotencyKey>,
+    pub(super) terms: Terms,
 }
 
-/// A keyed request and how it reads, as it may have to be passed on.
-pub(super) struct Original<T> {
-    pub(super) keyed: Keyed<T>,
+/// The terms of a command that needs no key: to give it again changes nothing.
+pub(super) struct Unkeyed(pub(super) Terms);
+
+/// A keyed request as it was sent, as it may have to be passed on.
+pub(super) struct Original {
+    pub(super) key: Option<IdempotencyKey>,
     pub(super) head: Parts,
     pub(super) bytes: Bytes,
 }
@@ -70,13 +79,40 @@ impl<S: Send + Sync> FromRequestParts<S> for Simulation {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        match parts.extensions.remove() {
-            Some(Named(named)) => named.map(Self),
-            None => Err(Problem::new(
-                ProblemCode::Internal,
-                "the path names no simulation",
-            )),
+        let Some(Named(named)) = parts.extensions.remove() else {
+            let detail = "the path names no simulation";
+            return Err(Problem::new(ProblemCode::Internal, detail));
+        };
+        let simulation = named?;
+        if let Some(seen) = conditions::witness(&parts.headers)? {
+            simulation.recognise(seen)?;
         }
+        if parts.method.is_safe() {
+            conditions::check_consistency(&parts.headers)?;
+        }
+        Ok(Self(simulation))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Unkeyed {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(Terms {
+            key: None,
+            precondition: conditions::precondition(&parts.headers),
+        }))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for SimulationName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = path_parameter(parts, state, "sim_id").await?;
+        SimulationId::parse(&text)
+            .map(Self)
+            .map_err(|_| bad_name("sim_id"))
     }
 }
 
@@ -117,18 +153,26 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<AppState> for Keyed<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
-        let original = Original::from_request(request, state).await?;
-        Ok(original.keyed)
+        let Original { key, head, bytes } =
+            Original::read(request, state, check_media_type).await?;
+        let precondition = conditions::precondition(&head.headers);
+        Ok(Self {
+            body: parse_where_it_fits(bytes, state).await?,
+            terms: Terms { key, precondition },
+        })
     }
 }
 
-impl<T: DeserializeOwned + Send + 'static> FromRequest<AppState> for Original<T> {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
+impl Original {
+    /// Reads a request whose media type passes `check`.
+    pub(super) async fn read(
+        request: Request,
+        state: &AppState,
+        check: impl FnOnce(&Parts) -> Result<(), Problem>,
+    ) -> Result<Self, Problem> {
         let (head, body) = request.into_parts();
         let key = key_text(&head.headers)?;
-        check_media_type(&head)?;
+        check(&head)?;
         let bytes = read(&head.headers, body, state.max_request_bytes()).await?;
         let key = key.map(|key| {
             let mut hash = Xxh3::new();
@@ -141,9 +185,7 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<AppState> for Original<T>
                 fingerprint: hash.digest128(),
             }
         });
-        let body = parse_where_it_fits(bytes.clone(), state).await?;
-        let keyed = Keyed { body, key };
-        Ok(Self { keyed, head, bytes })
+        Ok(Self { key, head, bytes })
     }
 }
 
@@ -188,7 +230,7 @@ fn key_text(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
 }
 
 /// Takes `application/json`, for PATCH also as a merge patch, in UTF-8 and not compressed.
-fn check_media_type(parts: &Parts) -> Result<(), Problem> {
+pub(super) fn check_media_type(parts: &Parts) -> Result<(), Problem> {
     let headers = &parts.headers;
     let refuse = |detail| Err(Problem::new(ProblemCode::UnsupportedMediaType, detail));
     if headers.contains_key(header::CONTENT_ENCODING) {

@@ -3,6 +3,8 @@
 
 use std::{
     convert::Infallible,
+    error::Error,
+    io,
     pin::pin,
     sync::Arc,
     task::{Context, Poll},
@@ -27,6 +29,7 @@ use tower::{Service, ServiceExt};
 
 use super::{
     caller::Caller,
+    conditions::{SIM_CONSISTENCY, SIM_WITNESS},
     extract::{self, IDEMPOTENCY_KEY, Named},
     fly::Fly,
     hop,
@@ -49,7 +52,7 @@ const LIVENESS_CHECK: Duration = Duration::from_millis(250);
 /// that carries it out is the better one.
 const GRACE: Duration = Duration::from_secs(1);
 /// How often a request is sent.
-const ATTEMPTS: usize = 2;
+const ATTEMPTS: usize = 3;
 /// Bodies up to this many bytes are read before they are sent, so that they can be sent again, and
 /// so that they are sent in one piece with their head.
 const MAX_KEPT: u64 = 64 * 1024;
@@ -58,12 +61,15 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(2);
 /// How much it may tell, in bytes: more than a page of simulations with all their labels takes.
 const MAX_FETCHED: usize = 64 << 20;
 /// What the owner of a simulation reads of a request.
-const PASSED_ON: [HeaderName; 5] = [
+const PASSED_ON: [HeaderName; 8] = [
     header::ACCEPT,
     header::CONTENT_TYPE,
     header::CONTENT_LENGTH,
     header::CONTENT_ENCODING,
+    header::IF_MATCH,
     IDEMPOTENCY_KEY,
+    SIM_WITNESS,
+    SIM_CONSISTENCY,
 ];
 /// What is about one connection, and no part of a reply.
 const OF_ONE_CONNECTION: [HeaderName; 7] = [
@@ -276,6 +282,9 @@ impl Forwarder {
         };
         let answered = self.client.request(onward).await.map_err(|error| {
             note(&error);
+            if is_refused(&error) {
+                self.simulations.note_death(peer);
+            }
             if error.is_connect() {
                 Failure::NotThere
             } else {
@@ -381,6 +390,19 @@ impl Payload {
             Self::Streamed(body) => body.take(),
         }
     }
+}
+
+/// Whether nobody listens where the connection was to lead: the process is gone.
+fn is_refused(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<io::Error>();
+        if io.is_some_and(|io| io.kind() == io::ErrorKind::ConnectionRefused) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// Answers a request about a simulation that has turned out to be here.

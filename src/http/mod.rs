@@ -1,8 +1,11 @@
 //! HTTP: translation only. No rule about simulations lives here.
 
+mod accept;
 mod auth;
 mod caller;
 mod client_address;
+mod conditions;
+mod cors;
 mod edge;
 mod extract;
 mod fly;
@@ -21,7 +24,7 @@ mod state;
 
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Semaphore};
 
 use self::{
     edge::{Edge, Side},
@@ -34,6 +37,9 @@ use crate::{config::Config, shutdown::Shutdown, simulations::Simulations};
 
 /// How many connections there may be for what was counted.
 const MAX_READERS: usize = 16;
+
+/// How many histories are made again at a time for those who want to see whether they can.
+const MAX_REPLAYS: usize = 2;
 
 /// Serves the API to clients, and to other instances where there may be any, until the process
 /// drains.
@@ -52,6 +58,7 @@ pub async fn serve(
         simulations: simulations.clone(),
         config: Arc::clone(&config),
         forwarder: forwarder.clone(),
+        replays: Semaphore::new(MAX_REPLAYS),
         openapi: document
             .to_json()
             .expect("the document has nothing that cannot be written")

@@ -25,6 +25,7 @@ use super::problem::{FaultBody, ProblemBody};
         (name = "joints", description = "What ties bodies together"),
         (name = "forces", description = "What pushes bodies"),
         (name = "stepping", description = "Letting time pass"),
+        (name = "history", description = "What happened to a simulation, and whether it would happen again"),
         (name = "service", description = "The service itself"),
     ),
     components(schemas(ProblemBody, FaultBody)),

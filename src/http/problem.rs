@@ -70,7 +70,8 @@ pub(crate) struct ProblemBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     used: Option<usize>,
-    /// Under which number the command was applied, where its reply is no longer kept.
+    /// Under which number the command was applied, where its reply is no longer kept; the last command
+    /// that is left, where others are lost.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     seq: Option<u64>,
@@ -246,7 +247,6 @@ impl From<SimulationError> for Problem {
                 sim_id: Some(id.clone()),
                 ..said(Code::OwnedElsewhere)
             },
-            Error::OwnerUnreachable(_) => said(Code::OwnerUnreachable),
             Error::OwnershipLost(_) => said(Code::OwnershipLost),
             Error::Draining => said(Code::InstanceDraining),
             Error::Overloaded => said(Code::Overloaded),
@@ -267,6 +267,20 @@ impl From<SimulationError> for Problem {
                 let detail = "the registry of simulations does not answer as it should";
                 Self::new(Code::RegistryUnavailable, detail)
             }
+            Error::Journal(ref error) => {
+                tracing::debug!(%error, "the journal did not take a command");
+                let detail = "the journal does not answer as it should; nothing was applied";
+                Self::new(Code::RegistryUnavailable, detail)
+            }
+            Error::PreconditionFailed { .. } => said(Code::PreconditionFailed),
+            Error::HistoryLost { seq, .. } => Self {
+                seq: Some(seq),
+                ..said(Code::HistoryLost)
+            },
+            Error::HistoryDiverged(_) => said(Code::HistoryDiverged),
+            Error::Unreplayable { .. } => said(Code::NondeterminismDetected),
+            Error::NotJournalled(_) => said(Code::NotJournalled),
+            Error::OwnerUnreachable(_) | Error::Ownerless(..) => said(Code::OwnerUnreachable),
             Error::Physics(refused) => refused.into(),
         };
         Self {

@@ -1,6 +1,9 @@
 //! The route table.
 
-use axum::{Router, routing::get};
+use axum::{
+    Router,
+    routing::{get, post},
+};
 use scalar_api_reference::axum as scalar;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -9,7 +12,9 @@ use super::{
     openapi::Document,
     problem::Problem,
     problem_code::ProblemCode,
-    routes::{bodies, forces, joints, listing, service, simulations, stepping},
+    routes::{
+        admin, bodies, bundles, forces, history, joints, listing, service, simulations, stepping,
+    },
     state::AppState,
 };
 
@@ -31,6 +36,9 @@ pub(super) fn documented() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         ))
         .routes(routes!(simulations::show_state))
         .routes(routes!(simulations::keep_alive))
+        .routes(routes!(history::show_journal))
+        .routes(routes!(bundles::show_bundle))
+        .routes(routes!(history::verify_simulation))
         .routes(routes!(stepping::step))
         .routes(routes!(stepping::record_trajectory))
         .routes(routes!(bodies::add_bodies, bodies::list_bodies))
@@ -62,10 +70,13 @@ pub(super) fn router(routes: Router<AppState>, state: AppState) -> Router {
         .merge(documentation())
 }
 
-/// The routes for other instances: those of clients, and what instances alone ask of each other.
+/// The routes for other instances: those of clients, what instances alone ask of each other, and
+/// what their operators do.
 pub(super) fn internal(routes: Router, state: AppState) -> Router {
-    let list = Router::new().route(listing::INTERNAL_PATH, get(listing::list_here));
-    routes.merge(list.with_state(state))
+    let own = Router::new()
+        .route(listing::INTERNAL_PATH, get(listing::list_here))
+        .route(admin::MOVE_PATH, post(admin::move_simulation));
+    routes.merge(own.with_state(state))
 }
 
 /// A page that shows the document, complete without a network.

@@ -3,6 +3,7 @@
 use std::{ops::Deref, sync::Arc};
 
 use bytes::Bytes;
+use tokio::sync::Semaphore;
 
 use super::{caller::Caller, forward::Forwarder};
 use crate::{
@@ -20,6 +21,8 @@ pub(crate) struct Parts {
     pub(super) config: Arc<Config>,
     /// The way to the other instances, where there may be any.
     pub(super) forwarder: Option<Arc<Forwarder>>,
+    /// How many histories may be made again at a time for those who want to see whether they can.
+    pub(super) replays: Semaphore,
     /// The `OpenAPI` document as JSON.
     pub(super) openapi: Bytes,
 }

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::{
     http::{
-        extract::{BodyName, Json, Keyed, Simulation},
+        extract::{BodyName, Json, Keyed, Simulation, Unkeyed},
         json::{Object, OneOrMany},
         observed::Observed,
         problem::{Problem, ProblemBody},
@@ -68,7 +68,7 @@ pub(crate) struct BodyList<'a> {
 )]
 pub(crate) async fn add_bodies(
     Simulation(simulation): Simulation,
-    Keyed { body, key }: Keyed<OneOrMany<BodySpec>>,
+    Keyed { body, terms }: Keyed<OneOrMany<BodySpec>>,
 ) -> Result<Observed, Problem> {
     let (command, location) = match body {
         OneOrMany::One(spec) => {
@@ -77,8 +77,8 @@ pub(crate) async fn add_bodies(
         }
         OneOrMany::Many(specs) => (Command::AddBodies(specs), None),
     };
-    let reply = simulation.execute(command, key).await?;
-    Ok(Observed::created(reply, location))
+    let reply = simulation.execute(command, terms).await?;
+    Ok(Observed::created(simulation.services(), reply, location))
 }
 
 /// All bodies: what was asked for, and how they stand now.
@@ -93,7 +93,8 @@ pub(crate) async fn add_bodies(
     ),
 )]
 pub(crate) async fn list_bodies(Simulation(simulation): Simulation) -> Result<Observed, Problem> {
-    Ok(Observed::ok(simulation.bodies().await?))
+    let reply = simulation.bodies().await?;
+    Ok(Observed::ok(&simulation, reply))
 }
 
 /// One body: what was asked for, and how it stands now.
@@ -114,7 +115,8 @@ pub(crate) async fn show_body(
     Simulation(simulation): Simulation,
     BodyName(body_id): BodyName,
 ) -> Result<Observed, Problem> {
-    Ok(Observed::ok(simulation.body(body_id).await?))
+    let reply = simulation.body(body_id).await?;
+    Ok(Observed::ok(&simulation, reply))
 }
 
 /// Changes a body.
@@ -135,10 +137,12 @@ pub(crate) async fn show_body(
 pub(crate) async fn patch_body(
     Simulation(simulation): Simulation,
     BodyName(body_id): BodyName,
+    Unkeyed(terms): Unkeyed,
     Json(Object(patch)): Json<Object<Box<BodyPatch>>>,
 ) -> Result<Observed, Problem> {
     let command = Command::PatchBody(body_id, patch);
-    Ok(Observed::ok(simulation.execute(command, None).await?))
+    let reply = simulation.execute(command, terms).await?;
+    Ok(Observed::ok(&simulation, reply))
 }
 
 /// Removes a body, and its joints with it.
@@ -158,7 +162,9 @@ pub(crate) async fn patch_body(
 pub(crate) async fn remove_body(
     Simulation(simulation): Simulation,
     BodyName(body_id): BodyName,
+    Unkeyed(terms): Unkeyed,
 ) -> Result<Observed, Problem> {
     let command = Command::RemoveBody(body_id);
-    Ok(Observed::done(simulation.execute(command, None).await?))
+    let reply = simulation.execute(command, terms).await?;
+    Ok(Observed::done(&simulation, reply))
 }

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::{
     http::{
-        extract::{BodyName, Json, Keyed, Simulation},
+        extract::{BodyName, Json, Keyed, Simulation, Unkeyed},
         json::Object,
         observed::Observed,
         problem::{Problem, ProblemBody},
@@ -62,7 +62,7 @@ pub(crate) async fn apply_impulse(
     BodyName(body_id): BodyName,
     Keyed {
         body: Object(body),
-        key,
+        terms,
     }: Keyed<Object<ImpulseRequest>>,
 ) -> Result<Observed, Problem> {
     let impulse = Impulse {
@@ -70,7 +70,8 @@ pub(crate) async fn apply_impulse(
         point: body.point,
     };
     let command = Command::ApplyImpulse(body_id, impulse);
-    Ok(Observed::done(simulation.execute(command, key).await?))
+    let reply = simulation.execute(command, terms).await?;
+    Ok(Observed::done(&simulation, reply))
 }
 
 /// Pushes a dynamic body from now on; replaces what pushed it before.
@@ -91,6 +92,7 @@ pub(crate) async fn apply_impulse(
 pub(crate) async fn set_force(
     Simulation(simulation): Simulation,
     BodyName(body_id): BodyName,
+    Unkeyed(terms): Unkeyed,
     Json(Object(request)): Json<Object<ForceRequest>>,
 ) -> Result<Observed, Problem> {
     let force = Force {
@@ -99,7 +101,8 @@ pub(crate) async fn set_force(
         point: request.point,
     };
     let command = Command::SetForce(body_id, force);
-    Ok(Observed::done(simulation.execute(command, None).await?))
+    let reply = simulation.execute(command, terms).await?;
+    Ok(Observed::done(&simulation, reply))
 }
 
 /// Stops pushing a body.
@@ -119,7 +122,9 @@ pub(crate) async fn set_force(
 pub(crate) async fn clear_force(
     Simulation(simulation): Simulation,
     BodyName(body_id): BodyName,
+    Unkeyed(terms): Unkeyed,
 ) -> Result<Observed, Problem> {
     let command = Command::ClearForce(body_id);
-    Ok(Observed::done(simulation.execute(command, None).await?))
+    let reply = simulation.execute(command, terms).await?;
+    Ok(Observed::done(&simulation, reply))
 }

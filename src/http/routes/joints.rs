@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::{
     http::{
-        extract::{JointName, Json, Keyed, Simulation},
+        extract::{JointName, Json, Keyed, Simulation, Unkeyed},
         json::{Object, OneOrMany},
         observed::Observed,
         problem::{Problem, ProblemBody},
@@ -68,7 +68,7 @@ pub(crate) struct JointList {
 )]
 pub(crate) async fn add_joints(
     Simulation(simulation): Simulation,
-    Keyed { body, key }: Keyed<OneOrMany<JointSpec>>,
+    Keyed { body, terms }: Keyed<OneOrMany<JointSpec>>,
 ) -> Result<Observed, Problem> {
     let (command, location) = match body {
         OneOrMany::One(spec) => {
@@ -77,8 +77,8 @@ pub(crate) async fn add_joints(
         }
         OneOrMany::Many(specs) => (Command::AddJoints(specs), None),
     };
-    let reply = simulation.execute(command, key).await?;
-    Ok(Observed::created(reply, location))
+    let reply = simulation.execute(command, terms).await?;
+    Ok(Observed::created(simulation.services(), reply, location))
 }
 
 /// All joints.
@@ -93,7 +93,8 @@ pub(crate) async fn add_joints(
     ),
 )]
 pub(crate) async fn list_joints(Simulation(simulation): Simulation) -> Result<Observed, Problem> {
-    Ok(Observed::ok(simulation.joints().await?))
+    let reply = simulation.joints().await?;
+    Ok(Observed::ok(&simulation, reply))
 }
 
 /// One joint.
@@ -114,7 +115,8 @@ pub(crate) async fn show_joint(
     Simulation(simulation): Simulation,
     JointName(joint_id): JointName,
 ) -> Result<Observed, Problem> {
-    Ok(Observed::ok(simulation.joint(joint_id).await?))
+    let reply = simulation.joint(joint_id).await?;
+    Ok(Observed::ok(&simulation, reply))
 }
 
 /// Changes a joint.
@@ -135,10 +137,12 @@ pub(crate) async fn show_joint(
 pub(crate) async fn patch_joint(
     Simulation(simulation): Simulation,
     JointName(joint_id): JointName,
+    Unkeyed(terms): Unkeyed,
     Json(Object(patch)): Json<Object<JointPatch>>,
 ) -> Result<Observed, Problem> {
     let command = Command::PatchJoint(joint_id, patch);
-    Ok(Observed::ok(simulation.execute(command, None).await?))
+    let reply = simulation.execute(command, terms).await?;
+    Ok(Observed::ok(&simulation, reply))
 }
 
 /// Removes a joint.
@@ -158,7 +162,9 @@ pub(crate) async fn patch_joint(
 pub(crate) async fn remove_joint(
     Simulation(simulation): Simulation,
     JointName(joint_id): JointName,
+    Unkeyed(terms): Unkeyed,
 ) -> Result<Observed, Problem> {
     let command = Command::RemoveJoint(joint_id);
-    Ok(Observed::done(simulation.execute(command, None).await?))
+    let reply = simulation.execute(command, terms).await?;
+    Ok(Observed::done(&simulation, reply))
 }

@@ -1,5 +1,7 @@
 //! The list of simulations, gathered from all instances.
 
+use std::collections::HashSet;
+
 use axum::{
     extract::{RawQuery, State},
     http::Uri,
@@ -18,13 +20,16 @@ use crate::{
     },
     id::SimulationId,
     physics::{Fault, Faults},
-    simulations::{Labels, ListKey, Peer, SimulationRecord, Simulations},
+    simulations::{Labels, ListKey, Peer, SimulationError, SimulationRecord, Simulations},
 };
 
 /// Where an instance tells others what it has.
 pub(in crate::http) const INTERNAL_PATH: &str = "/internal/simulations";
 /// How many simulations one page of the list may hold.
 const MAX_PAGE: usize = 1000;
+
+/// What is said not to have been heard where simulations that rest could not be read.
+const REGISTRY: &str = "registry";
 
 /// A page of simulations.
 #[derive(Serialize, ToSchema)]
@@ -34,7 +39,8 @@ pub(crate) struct ListResponse {
     simulations: Vec<Box<RawValue>>,
     /// Asks for the next page; `null` on the last.
     next_cursor: Option<String>,
-    /// Instances that were not heard: what they have is missing.
+    /// Instances that were not heard: what they have is missing, or shown as it was last written
+    /// down; and `registry` where that was not: simulations that rest are missing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Option<Vec<String>>, nullable = false)]
     unreachable: Vec<String>,
@@ -57,7 +63,7 @@ struct Entry {
 }
 
 /// A position in the list, `<created>.<id>`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Cursor(ListKey);
 
 /// All simulations, page by page, in the order of their creation. Being listed is no access.
@@ -95,6 +101,10 @@ pub(crate) async fn list_simulations(
             None => unreachable.push(peer.owner.instance.to_string()),
         }
     }
+    match Page::of_resting(&state.simulations, &caller, &query).await {
+        Ok(resting) => page.merge_unknown(resting),
+        Err(_) => unreachable.push(REGISTRY.to_owned()),
+    }
     Ok(axum::Json(page.cut(query.limit, unreachable)))
 }
 
@@ -118,21 +128,45 @@ async fn ask(state: &AppState, peer: &Peer, caller: &Caller, query: &str) -> Opt
 
 impl Page {
     fn of(simulations: &Simulations, caller: &Caller, query: &ListQuery) -> Self {
-        let has_all = |owned: &Labels| {
-            let mut wanted = query.labels.iter();
-            wanted.all(|(name, value)| owned.get(name) == Some(value))
-        };
         let (tenant, after) = (caller.tenant.as_ref(), query.after.as_ref());
+        let has_all = |owned: &Labels| query.fits(owned);
         let (found, more) = simulations.list(tenant, after, query.limit, has_all);
-        let entries = found.into_iter().map(|(key, simulation)| Entry {
-            key: Cursor(key),
-            record: to_raw_value(&simulation.record())
-                .expect("records have nothing that cannot be written"),
-        });
+        let entries = found
+            .into_iter()
+            .map(|(key, simulation)| Entry::new(key, &simulation.record()));
         Self {
             simulations: entries.collect(),
             more,
         }
+    }
+
+    /// What rests in journals; some of it may have an owner.
+    async fn of_resting(
+        simulations: &Simulations,
+        caller: &Caller,
+        query: &ListQuery,
+    ) -> Result<Self, SimulationError> {
+        let (tenant, after) = (caller.tenant.as_ref(), query.after.as_ref());
+        let has_all = |owned: &Labels| query.fits(owned);
+        let (found, more) = simulations
+            .resting(tenant, after, query.limit, has_all)
+            .await?;
+        let entries = found
+            .into_iter()
+            .map(|(key, record)| Entry::new(key, &record));
+        Ok(Self {
+            simulations: entries.collect(),
+            more,
+        })
+    }
+
+    /// Adds what nobody else has spoken of.
+    fn merge_unknown(&mut self, resting: Self) {
+        let known: HashSet<_> = self.simulations.iter().map(|e| e.key.clone()).collect();
+        let mut unknown = resting.simulations;
+        unknown.retain(|entry| !known.contains(&entry.key));
+        self.simulations.extend(unknown);
+        self.more |= resting.more;
     }
 
     fn merge(&mut self, theirs: Self) {
@@ -151,6 +185,15 @@ impl Page {
             next_cursor: last.map(|last| last.key.to_text()),
             simulations: self.simulations.into_iter().map(|e| e.record).collect(),
             unreachable,
+        }
+    }
+}
+
+impl Entry {
+    fn new(key: ListKey, record: &SimulationRecord) -> Self {
+        Self {
+            key: Cursor(key),
+            record: to_raw_value(record).expect("records have nothing that cannot be written"),
         }
     }
 }
@@ -189,6 +232,12 @@ struct ListQuery {
 }
 
 impl ListQuery {
+    /// Whether a simulation with these labels is asked for.
+    fn fits(&self, owned: &Labels) -> bool {
+        let mut wanted = self.labels.iter();
+        wanted.all(|(name, value)| owned.get(name) == Some(value))
+    }
+
     fn parse(query: &str) -> Result<Self, Problem> {
         let mut parsed = Self {
             limit: 100,

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::{
     config::StorageBackend,
     http::{problem::Problem, problem_code::ProblemCode, state::AppState},
-    simulations::RegistryHealth,
+    simulations::{Promises, RegistryHealth},
 };
 
 /// Whether the process lives.
@@ -53,10 +53,47 @@ pub(crate) struct Components {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     redis: Option<&'static str>,
+    /// What Redis keeps, as far as it tells: what simulations that are written down there survive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    redis_keeps: Option<RedisKeeps>,
     /// What is wrong with Redis while it is `degraded`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     degraded: Option<String>,
+}
+
+/// What Redis keeps when its memory is full, when it loses power, and when another server takes
+/// its place.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RedisKeeps {
+    /// Its `maxmemory-policy`; all but `noeviction` throw away what is needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    eviction: Option<String>,
+    /// Whether it writes an append-only file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    appendonly: Option<bool>,
+    /// When that reaches the disk: `always`, `everysec` or `no`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    appendfsync: Option<String>,
+    /// How many replicas follow it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    replicas: Option<u32>,
+}
+
+impl From<Promises> for RedisKeeps {
+    fn from(promises: Promises) -> Self {
+        Self {
+            eviction: promises.eviction,
+            appendonly: promises.appendonly,
+            appendfsync: promises.appendfsync,
+            replicas: promises.replicas,
+        }
+    }
 }
 
 /// Whether the process lives. Asks nobody else.
@@ -102,7 +139,7 @@ pub(crate) async fn show_readiness(State(state): State<AppState>) -> Response {
     let readiness = Readiness {
         ready,
         draining,
-        components: Components::new(health),
+        components: Components::new(health, state.simulations.promises()),
     };
     let status = if ready {
         StatusCode::OK
@@ -113,7 +150,7 @@ pub(crate) async fn show_readiness(State(state): State<AppState>) -> Response {
 }
 
 impl Components {
-    fn new(registry: Option<RegistryHealth>) -> Self {
+    fn new(registry: Option<RegistryHealth>, promises: Option<Promises>) -> Self {
         let (redis, degraded) = match registry {
             None => (None, None),
             Some(RegistryHealth::Ok) => (Some("ok"), None),
@@ -123,6 +160,7 @@ impl Components {
         Self {
             physics: "ok",
             redis,
+            redis_keeps: promises.map(Into::into),
             degraded,
         }
     }

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use axum::{
     body::Body,
-    extract::State,
+    extract::{Request, State},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -17,11 +17,12 @@ use crate::{
     config::{Config, StorageBackend},
     http::{
         caller::Caller,
-        extract::{Json, Original, Simulation, parse_where_it_fits},
+        extract::{Json, Original, Simulation, Unkeyed, check_media_type, parse_where_it_fits},
         forward::given_up,
         json::{Object, objects},
         observed::Observed,
         problem::{Problem, ProblemBody},
+        routes::bundles,
         state::AppState,
     },
     id::{ID_RULE, SimulationId},
@@ -29,7 +30,7 @@ use crate::{
         BodySpec, Command, Dimensions, Faults, Integrator, JointSpec, StateView, Vec3, WorldConfig,
         WorldPatch, present, present_word, word,
     },
-    simulations::{Labels, NewSimulation, SimulationError, SimulationRecord},
+    simulations::{Durability, Labels, NewSimulation, SimulationError, SimulationRecord},
 };
 
 /// How many labels a simulation may have.
@@ -70,8 +71,8 @@ pub(crate) struct CreateRequest {
     #[serde(default)]
     #[schema(value_type = std::collections::HashMap<String, String>)]
     labels: Unique<String>,
-    /// What it should survive: `registry` with Redis; without, whatever is asked for is answered
-    /// with `memory`.
+    /// What it should survive: `journal` or `registry` with Redis; without, whatever is asked for
+    /// is answered with `memory`.
     #[serde(default, deserialize_with = "present_word")]
     #[schema(nullable = false)]
     durability: Option<Durability>,
@@ -81,18 +82,6 @@ pub(crate) struct CreateRequest {
     /// Its first joints.
     #[serde(default, deserialize_with = "objects")]
     joints: Vec<JointSpec>,
-}
-
-/// What a simulation may be asked to survive.
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Durability {
-    /// Nothing.
-    Memory,
-    /// Its metadata outlives its owner.
-    Registry,
-    /// All of it outlives its owner.
-    Journal,
 }
 
 /// What to change of a simulation. What is left out stays as it is.
@@ -126,22 +115,26 @@ pub(crate) struct KeepaliveResponse {
     expires_at: String,
 }
 
-/// Creates a simulation.
+/// Creates a simulation, or has one go on that was carried here as a bundle.
 #[utoipa::path(
     post,
     path = "/simulations",
     tag = "simulations",
-    request_body(content = CreateRequest, examples(
-        ("defaults" = (value = json!({}))),
-        ("a scene" = (value = json!({
-            "gravity": [0.0, -9.81, 0.0],
-            "dt": 0.01,
-            "labels": {"course": "mechanics"},
-            "bodies": [
-                {"id": "floor", "shape": "plane", "kind": "static"},
-                {"id": "ball", "shape": "sphere", "radius": 0.5, "position": [0.0, 5.0, 0.0]},
-            ],
-        }))),
+    params(("id" = Option<String>, Query, description = "The name of a simulation that is made of a bundle; a random one unless given")),
+    request_body(content(
+        (CreateRequest = "application/json", examples(
+            ("defaults" = (value = json!({}))),
+            ("a scene" = (value = json!({
+                "gravity": [0.0, -9.81, 0.0],
+                "dt": 0.01,
+                "labels": {"course": "mechanics"},
+                "bodies": [
+                    {"id": "floor", "shape": "plane", "kind": "static"},
+                    {"id": "ball", "shape": "sphere", "radius": 0.5, "position": [0.0, 5.0, 0.0]},
+                ],
+            }))),
+        )),
+        (Vec<u8> = "application/vnd.rapier-bundle"),
     )),
     responses(
         (status = 201, description = "Created", body = SimulationRecord, example = json!({"sim_id": "demo", "config": {"gravity": [0.0, -9.81, 0.0], "dimensions": 3, "dt": 0.016, "integrator": "verlet"}, "owner": "e286de6c", "durability": "memory", "registered": true, "status": "active", "step": 100, "time": 1.6, "bodies": 2, "joints": 0, "labels": {"course": "mechanics"}, "ttl_seconds": 3600, "created_at": "2026-01-01T12:00:00Z", "expires_at": "2026-01-01T13:00:00Z"})),
@@ -151,18 +144,31 @@ pub(crate) struct KeepaliveResponse {
 pub(crate) async fn create_simulation(
     State(state): State<AppState>,
     caller: Caller,
-    original: Original<Object<CreateRequest>>,
+    request: Request,
 ) -> Result<Response, Problem> {
+    let is_bundle = bundles::is_bundle(request.headers());
+    let check = if is_bundle {
+        bundles::check_media_type
+    } else {
+        check_media_type
+    };
+    let original = Original::read(request, &state, check).await?;
     state.simulations.check_writable()?;
-    let Original { keyed, head, bytes } = original;
-    let (key, mut body) = (keyed.key, keyed.body);
+    let Original { key, head, bytes } = original;
     let mut may_be_done = false;
     for is_last in [false, true] {
-        let new = body.0.into_new_simulation(&caller, &state.config)?;
+        let new = if is_bundle {
+            bundles::unpack(bytes.clone(), &head.uri, &caller, &state).await?
+        } else {
+            let asked = parse_where_it_fits(bytes.clone(), &state).await?;
+            let Object::<CreateRequest>(asked) = asked;
+            asked.into_new_simulation(&caller, &state.config)?
+        };
         let refused = match state.simulations.create(new, key.clone()).await {
             Ok((id, reply)) => {
                 let location = format!("/simulations/{id}");
-                return Ok(Observed::created(reply, Some(location)).into_response());
+                let services = state.simulations.services();
+                return Ok(Observed::created(services, reply, Some(location)).into_response());
             }
             Err(refused) => refused,
         };
@@ -183,7 +189,6 @@ pub(crate) async fn create_simulation(
         if is_last || !failure.may_be_repeated(&head) {
             break;
         }
-        body = parse_where_it_fits(bytes.clone(), &state).await?;
     }
     Err(given_up(may_be_done))
 }
@@ -220,6 +225,7 @@ pub(crate) async fn show_simulation(
 pub(crate) async fn patch_simulation(
     State(state): State<AppState>,
     Simulation(simulation): Simulation,
+    Unkeyed(terms): Unkeyed,
     Json(Object(request)): Json<Object<PatchRequest>>,
 ) -> Result<axum::Json<SimulationRecord>, Problem> {
     let world = WorldPatch {
@@ -231,10 +237,15 @@ pub(crate) async fn patch_simulation(
     let ttl = check_ttl(request.ttl_seconds, &state.config, &mut faults);
     let labels = merge_labels(&simulation.labels(), request.labels.0, &mut faults);
     faults.into_result()?;
-    if world != WorldPatch::default() {
-        simulation.execute(Command::Configure(world), None).await?;
+    if world == WorldPatch::default() {
+        simulation.require(terms.precondition.as_ref())?;
+    } else {
+        simulation.execute(Command::Configure(world), terms).await?;
     }
-    simulation.reregister(labels, ttl);
+    state
+        .simulations
+        .reregister(&simulation, labels, ttl)
+        .await?;
     Ok(axum::Json(simulation.record()))
 }
 
@@ -252,8 +263,10 @@ pub(crate) async fn patch_simulation(
 pub(crate) async fn destroy_simulation(
     State(state): State<AppState>,
     Simulation(simulation): Simulation,
+    Unkeyed(terms): Unkeyed,
 ) -> Result<StatusCode, Problem> {
-    state.simulations.destroy(&simulation).await?;
+    let required = terms.precondition.as_ref();
+    state.simulations.destroy(&simulation, required).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -269,7 +282,8 @@ pub(crate) async fn destroy_simulation(
     ),
 )]
 pub(crate) async fn show_state(Simulation(simulation): Simulation) -> Result<Observed, Problem> {
-    Ok(Observed::ok(simulation.state().await?))
+    let reply = simulation.state().await?;
+    Ok(Observed::ok(&simulation, reply))
 }
 
 /// Counts as an access, and needs no body.
@@ -310,12 +324,8 @@ impl CreateRequest {
             .map(|(name, value)| (name, Some(value)));
         let labels = merge_labels(&Labels::new(), set.collect(), &mut faults);
         let is_shared = config.storage_backend == StorageBackend::Redis;
-        if is_shared
-            && self
-                .durability
-                .is_some_and(|asked| asked != Durability::Registry)
-        {
-            faults.add("durability", "must be registry");
+        if is_shared && self.durability == Some(Durability::Memory) {
+            faults.add("durability", "must be journal or registry");
         }
         let new = NewSimulation {
             id: id.and_then(Result::ok),
@@ -327,9 +337,11 @@ impl CreateRequest {
                 integrator: self.integrator,
             },
             ttl: check_ttl(self.ttl_seconds, config, &mut faults),
+            durability: self.durability,
             labels: labels.unwrap_or_default(),
             bodies: self.bodies,
             joints: self.joints,
+            origin: None,
         };
         new.check(&mut faults);
         faults.into_result()?;
@@ -358,7 +370,7 @@ fn check_ttl(seconds: Option<u64>, config: &Config, faults: &mut Faults) -> Opti
 }
 
 /// The labels after setting and deleting some; nothing if nothing changes.
-fn merge_labels(
+pub(super) fn merge_labels(
     before: &Labels,
     changes: IndexMap<String, Option<String>>,
     faults: &mut Faults,

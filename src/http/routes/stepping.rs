@@ -59,15 +59,15 @@ pub(crate) async fn step(
     Simulation(simulation): Simulation,
     Keyed {
         body: Object(body),
-        key,
+        terms,
     }: Keyed<Object<StepRequest>>,
 ) -> Result<Observed, Problem> {
     let steps = Steps {
         count: body.steps,
         dt: body.dt,
     };
-    let reply = simulation.execute(Command::Step(steps), key).await?;
-    Ok(Observed::ok(reply))
+    let reply = simulation.execute(Command::Step(steps), terms).await?;
+    Ok(Observed::ok(&simulation, reply))
 }
 
 /// Lets time pass and records a body, and the contacts of all bodies.
@@ -96,7 +96,7 @@ pub(crate) async fn record_trajectory(
     BodyName(body_id): BodyName,
     Keyed {
         body: Object(body),
-        key,
+        terms,
     }: Keyed<Object<TrajectoryRequest>>,
 ) -> Result<Observed, Problem> {
     let recording = Recording {
@@ -107,7 +107,8 @@ pub(crate) async fn record_trajectory(
         every: body.every,
     };
     let command = Command::Record(body_id, recording);
-    Ok(Observed::ok(simulation.execute(command, key).await?))
+    let reply = simulation.execute(command, terms).await?;
+    Ok(Observed::ok(&simulation, reply))
 }
 
 fn one() -> u32 {
