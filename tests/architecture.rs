@@ -24,10 +24,23 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     (
         "simulations",
-        &["physics", "registry", "id", "clock", "metrics", "shutdown"],
+        &[
+            "physics", "registry", "journal", "id", "clock", "metrics", "shutdown",
+        ],
+    ),
+    (
+        "journal",
+        &[
+            "physics",
+            "registry",
+            "redis_store",
+            "id",
+            "clock",
+            "shutdown",
+        ],
     ),
     ("registry", &["redis_store", "id", "clock"]),
-    ("redis_store", &["metrics"]),
+    ("redis_store", &["metrics", "id"]),
     ("physics", &["id"]),
     ("telemetry", &["config"]),
     ("config", &["redis_store", "id"]),
@@ -42,22 +55,29 @@ const UNBOUND: &[&str] = &["main", "lib", "app"];
 
 /// In which parts a dependency may be named.
 const CRATES: &[(&str, &[&str])] = &[
-    ("async_trait", &["registry"]),
+    ("async_trait", &["registry", "journal"]),
     ("axum", &["http"]),
-    ("bytes", &["http", "simulations"]),
+    (
+        "bytes",
+        &["http", "simulations", "journal", "registry/memory/known.rs"],
+    ),
     ("clap", &["config"]),
     ("crossbeam_channel", &["simulations/step_pool.rs"]),
     ("deadpool", &["redis_store"]),
-    ("deadpool_redis", &["redis_store", "registry/redis.rs"]),
+    (
+        "deadpool_redis",
+        &[
+            "redis_store",
+            "registry/redis/mod.rs",
+            "registry/redis/hints.rs",
+            "journal/redis/mod.rs",
+            "journal/redis/appends.rs",
+        ],
+    ),
     ("form_urlencoded", &["http"]),
     (
         "futures_util",
-        &[
-            "http",
-            "simulations/fleet/mod.rs",
-            "registry",
-            "redis_store",
-        ],
+        &["http", "simulations", "registry", "redis_store"],
     ),
     ("headers_accept", &["http"]),
     ("http_body_util", &["http"]),
@@ -66,17 +86,28 @@ const CRATES: &[(&str, &[&str])] = &[
     ("hyper_util", &["http"]),
     ("indexmap", &["http", "simulations", "physics"]),
     ("ipnet", &["config.rs", "http"]),
-    ("lz4_flex", &["physics/snapshot.rs"]),
+    ("lz4_flex", &["physics/snapshot.rs", "simulations/image.rs"]),
     ("mediatype", &["http"]),
     ("percent_encoding", &["http"]),
     ("postcard", &["physics/snapshot.rs"]),
     ("prometheus_client", &["metrics"]),
     ("rapier3d", &["physics"]),
-    ("rmp_serde", &["physics"]),
+    ("rmp_serde", &["physics", "journal", "simulations"]),
     ("rustix", &["clock.rs"]),
     ("rustls", &["main.rs", "redis_store"]),
     ("scalar_api_reference", &["http"]),
-    ("serde", &["http", "simulations", "physics", "id.rs"]),
+    (
+        "serde",
+        &[
+            "http",
+            "simulations",
+            "physics",
+            "journal",
+            "registry",
+            "id.rs",
+        ],
+    ),
+    ("serde_bytes", &["simulations"]),
     ("serde_json", &["http", "simulations", "physics"]),
     ("serde_path_to_error", &["http"]),
     ("sha2", &["config.rs", "http", "id.rs"]),
@@ -84,7 +115,14 @@ const CRATES: &[(&str, &[&str])] = &[
     ("subtle", &["http"]),
     (
         "thiserror",
-        &["simulations", "registry", "redis_store", "physics", "id.rs"],
+        &[
+            "simulations",
+            "registry",
+            "journal",
+            "redis_store",
+            "physics",
+            "id.rs",
+        ],
     ),
     ("tikv_jemallocator", &["main.rs"]),
     ("time", &["clock.rs"]),
@@ -94,6 +132,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "http",
             "simulations",
             "registry",
+            "journal",
             "redis_store",
             // Which worker of the runtime is counting.
             "metrics",
@@ -121,11 +160,20 @@ const CRATES: &[(&str, &[&str])] = &[
     // Annotations, so that a specification is written down once and not once for each layer.
     (
         "utoipa",
-        &["http", "simulations/record.rs", "physics", "id.rs"],
+        &[
+            "http",
+            "simulations/record.rs",
+            "simulations/durability.rs",
+            "physics",
+            "id.rs",
+        ],
     ),
     ("utoipa_axum", &["http"]),
     ("uuid", &["id.rs", "http/edge.rs"]),
-    ("xxhash_rust", &["http/extract.rs", "physics/snapshot.rs"]),
+    (
+        "xxhash_rust",
+        &["http/extract.rs", "physics", "journal", "simulations"],
+    ),
     ("zmij", &["physics/state.rs"]),
 ];
 
@@ -153,8 +201,8 @@ const STD: &[(&str, &[&str], &str)] = &[
     ),
     (
         "std::fs",
-        &["config.rs"],
-        "nothing is kept in files, and one setting names one",
+        &["config.rs", "main.rs"],
+        "nothing is kept in files; one setting names one, and so does a replay",
     ),
     (
         "std::net",

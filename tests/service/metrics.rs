@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::harness::{Client, Instance, Reply, sphere};
 
 /// Every metric of an instance without Redis.
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 22] = [
     "rapier_build",
     "rapier_http_requests",
     "rapier_http_request_duration_seconds",
@@ -20,6 +20,8 @@ const NAMES: [&str; 20] = [
     "rapier_queue_delay_seconds",
     "rapier_freezes",
     "rapier_thaws",
+    "rapier_departures",
+    "rapier_recoveries",
     "rapier_lease_lapses",
     "rapier_flush_size",
     "rapier_unregistered_simulations",

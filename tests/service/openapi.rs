@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use crate::harness::{Client, Instance, Reply, sphere};
+use crate::harness::{Client, Fleet, Instance, RedisServer, Reply, sphere};
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
@@ -76,6 +76,10 @@ async fn every_operation_has_examples_that_fit_its_schemas() {
     for operation in operations(&document) {
         let name = operation.name();
         for (kind, content) in contents(&operation.spec["requestBody"]) {
+            if kind == "application/vnd.rapier-bundle" {
+                // Its bytes belong to one version of the engine.
+                continue;
+            }
             let examples = examples(content);
             if examples.is_empty() {
                 wrong.push(format!("{name}: no example of {kind}"));
@@ -122,8 +126,9 @@ async fn every_operation_has_examples_that_fit_its_schemas() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_operation_takes_its_own_examples_and_answers_as_documented() {
     let document = document().await;
-    let instance = Instance::in_process(&[]).await;
-    let client = instance.client();
+    let redis = RedisServer::start().await;
+    let fleet = Fleet::start(1, &redis.url(), &[("DEFAULT_DURABILITY", "journal")]).await;
+    let client = fleet[0].client();
     let mut documented = BTreeSet::new();
     let mut called = BTreeSet::new();
 
@@ -188,6 +193,9 @@ async fn the_document_lists_every_route_and_no_other() {
         "patch /simulations/{sim_id}",
         "delete /simulations/{sim_id}",
         "post /simulations/{sim_id}/keepalive",
+        "get /simulations/{sim_id}/journal",
+        "post /simulations/{sim_id}/verify",
+        "get /simulations/{sim_id}/bundle",
         "get /simulations/{sim_id}/state",
         "post /simulations/{sim_id}/step",
         "get /simulations/{sim_id}/bodies",
@@ -404,7 +412,7 @@ fn assert_documented(document: &Value, operation: &Operation<'_>, reply: &Reply)
         .find(|(documented, _)| *documented == kind)
         .unwrap_or_else(|| panic!("{name}: {status} as {kind} is not documented"))
         .1;
-    if kind.ends_with("json") {
+    if kind == "application/json" || kind.ends_with("+json") {
         let faults = misfits(document, &content["schema"], &reply.json());
         assert!(
             faults.is_empty(),

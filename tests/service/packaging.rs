@@ -146,6 +146,34 @@ fn fly_leaves_machines_with_live_simulations_running() {
     assert_eq!(number(&fly, "deploy.max_unavailable"), 1);
 }
 
+/// The way to no machine at all is in the manual, as the file is for those without Redis, too.
+#[test]
+fn fly_stops_idle_machines_by_the_signal_that_hands_simulations_over() {
+    let manual = read("docs/redis-fly.md");
+    let section = manual
+        .split("\n### Scale to zero\n")
+        .nth(1)
+        .expect("the manual has a section on it");
+    let example = section.split("```toml\n").nth(1).unwrap_or_default();
+    let example = example.split("```").next().unwrap_or_default();
+    let zero = Value::Table(example.parse().expect("the example is TOML"));
+    let fly = toml("fly.toml");
+
+    assert_eq!(text(&zero, "http_service.auto_stop_machines"), "stop");
+    assert_eq!(number(&zero, "http_service.min_machines_running"), 0);
+    let own = [
+        "http_service.auto_stop_machines",
+        "http_service.min_machines_running",
+    ];
+    let mut named = BTreeSet::new();
+    keys(&zero, "", &mut named);
+    named.retain(|key| !at(&zero, key).is_table() && !own.contains(&key.as_str()));
+    for key in &named {
+        assert_eq!(at(&zero, key), at(&fly, key), "{key}");
+    }
+    assert!(named.contains("kill_signal") && named.contains("kill_timeout"));
+}
+
 #[test]
 fn fly_checks_health_on_the_port_the_service_listens_on() {
     let fly = toml("fly.toml");
@@ -652,6 +680,7 @@ fn redis_in_compose_forgets_and_evicts_nothing() {
 
     assert_eq!(settings["maxmemory-policy"], "noeviction");
     assert_eq!(settings["appendonly"], "yes");
+    assert_eq!(settings["appendfsync"], "everysec");
     let own = settings["maxmemory"].strip_suffix("mb").unwrap();
     let compose = one_yaml(COMPOSE);
     let limit = string(&compose, "/services/redis/deploy/resources/limits/memory");

@@ -135,9 +135,31 @@ const CODES: &[(&str, Provoked)] = &[
             "old_replies_are_forgotten_but_never_applied_again",
         ),
     ),
-    ("history_lost", Elsewhere(LATER)),
-    ("history_diverged", Elsewhere(LATER)),
-    ("precondition_failed", Elsewhere(LATER)),
+    (
+        "history_lost",
+        By(
+            "preconditions",
+            "a_client_that_has_seen_more_or_something_else_is_told_so",
+        ),
+    ),
+    (
+        "history_diverged",
+        By(
+            "preconditions",
+            "a_client_that_has_seen_more_or_something_else_is_told_so",
+        ),
+    ),
+    (
+        "not_journalled",
+        By("history", "only_what_is_journalled_has_a_history"),
+    ),
+    (
+        "precondition_failed",
+        By(
+            "preconditions",
+            "of_commands_that_require_the_same_moment_one_is_carried_out",
+        ),
+    ),
     ("owned_elsewhere", Elsewhere(LATER)),
     (
         "invalid_value",
@@ -174,7 +196,10 @@ const CODES: &[(&str, Provoked)] = &[
         "engine_fault",
         Elsewhere("no request makes the engine panic; a unit test does"),
     ),
-    ("nondeterminism_detected", Elsewhere(LATER)),
+    (
+        "nondeterminism_detected",
+        By("history", "damage_to_a_journal_is_found_where_it_is"),
+    ),
     (
         "internal",
         Elsewhere("no request is known that provokes it"),

@@ -405,6 +405,7 @@ async fn the_address_of_upstash_counts_where_there_is_no_other() {
         let env = [
             ("STORAGE_BACKEND", "redis"),
             ("INTERNAL_PORT", "0"),
+            ("DEFAULT_DURABILITY", "registry"),
             ("INSTANCE_ID", &id),
         ];
         let instance = Instance::spawn(&[env.as_slice(), variables].concat()).await;

@@ -30,7 +30,11 @@ const FOREIGN: &[&str] = &[
 ];
 
 /// Fixed limits that carry a name like a setting, in replies and documents.
-const FIXED: &[&str] = &["MAX_SPECTATORS"];
+const FIXED: &[&str] = &[
+    "MAX_BUNDLE_BYTES",
+    "MAX_CHANGES_WITHOUT_STEP",
+    "MAX_SPECTATORS",
+];
 
 fn read(file: &str) -> String {
     fs::read_to_string(Path::new(ROOT).join(file)).unwrap_or_else(|e| panic!("{file}: {e}"))

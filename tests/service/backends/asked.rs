@@ -53,6 +53,8 @@ pub(crate) fn registration(id: &str, whose: Option<&str>) -> Registration {
         tenant: whose.and_then(tenant),
         token: FencingToken::pending(),
         expires_in: TTL,
+        created: 1,
+        journal: None,
         details: vec![("labels", "{}".to_owned())],
     }
 }
@@ -63,6 +65,7 @@ pub(crate) fn touch(id: &str, token: &FencingToken) -> Touch {
         tenant: None,
         token: token.clone(),
         expires_in: TTL,
+        journal: None,
     }
 }
 
@@ -71,6 +74,7 @@ pub(crate) fn release(id: &str, token: &FencingToken, ending: Ending) -> Release
         id: sim(id),
         tenant: None,
         token: token.clone(),
+        journal: None,
         ending,
     }
 }
@@ -81,9 +85,11 @@ pub(crate) fn owned(owner: &Owner, token: &FencingToken) -> Whereabouts {
 
 pub(crate) fn held(owner: &Owner, token: &FencingToken) -> Holding {
     Holding {
-        owner: owner.clone(),
+        owner: Some(owner.clone()),
         token: token.clone(),
         tenant: None,
+        is_journalled: false,
+        fault: None,
     }
 }
 

@@ -30,9 +30,11 @@ pub(crate) async fn a_claim_is_granted_once_and_tells_others_who_holds_it(
     let found = registry.find(&sim("s"), tenant("alice").as_ref()).await;
 
     let holding = Holding {
-        owner: first,
+        owner: Some(first),
         token: token.clone(),
         tenant: tenant("alice"),
+        is_journalled: false,
+        fault: None,
     };
     assert_eq!(token.nonce(), wanted.token.nonce());
     assert!(fence(&token) > 0);
@@ -115,7 +117,7 @@ pub(crate) async fn an_owner_that_came_back_in_time_is_not_replaced(registry: Ar
 
     assert_eq!(refused, Claim::Taken(held(&after, &token)));
     let touched = registry.touch(&[touch("s", &token)]).await.unwrap();
-    assert_eq!(touched, [Touched::Kept]);
+    assert_eq!(touched, [Touched::Kept(None)]);
 }
 
 pub(crate) async fn a_replaced_owner_can_neither_touch_nor_release_nor_reassert(
@@ -145,7 +147,7 @@ pub(crate) async fn a_replaced_owner_can_neither_touch_nor_release_nor_reassert(
     let found = registry.find(&sim("s"), None).await.unwrap();
     assert_eq!(found, owned(&second, &new));
     let touched = registry.touch(&[touch("s", &new)]).await.unwrap();
-    assert_eq!(touched, [Touched::Kept]);
+    assert_eq!(touched, [Touched::Kept(None)]);
 }
 
 pub(crate) async fn a_touch_of_something_unknown_or_ended_says_that_it_is_missing(
@@ -194,13 +196,15 @@ pub(crate) async fn a_missing_entry_is_registered_again_under_the_same_token(
         .await
         .unwrap();
 
-    let kept = |token: &FencingToken| Reasserted::Kept(token.clone());
+    let kept = |token: &FencingToken| Reasserted::Kept(token.clone(), None);
     assert_eq!(reasserted, [kept(&token), kept(&unheard_of.token)]);
     let found = registry.find(&sim("s"), tenant("alice").as_ref()).await;
     let holding = Holding {
-        owner: me.clone(),
+        owner: Some(me.clone()),
         token,
         tenant: tenant("alice"),
+        is_journalled: false,
+        fault: None,
     };
     assert_eq!(found.unwrap(), Whereabouts::Owned(holding));
     let found = registry.find(&sim("t"), None).await.unwrap();
@@ -221,8 +225,8 @@ pub(crate) async fn a_claim_whose_answer_was_never_heard_is_adopted_by_its_nonce
         .await
         .unwrap();
 
-    assert_eq!(adopted.unwrap(), [Reasserted::Kept(token)]);
-    assert_eq!(touched.unwrap(), [Touched::Kept]);
+    assert_eq!(adopted.unwrap(), [Reasserted::Kept(token, None)]);
+    assert_eq!(touched.unwrap(), [Touched::Kept(None)]);
     let found = registry.find(&sim("s"), None).await.unwrap();
     assert_eq!(found, Whereabouts::Ended(Ending::Destroyed));
 }
@@ -235,7 +239,7 @@ pub(crate) async fn a_claim_that_was_never_heard_of_is_registered_with_a_fence(
     let reasserted = registry.reassert(&me, std::slice::from_ref(&wanted)).await;
 
     let reasserted = reasserted.unwrap();
-    let [Reasserted::Kept(token)] = &reasserted[..] else {
+    let [Reasserted::Kept(token, None)] = &reasserted[..] else {
         panic!("{reasserted:?}");
     };
     assert!(fence(token) > 0);
@@ -257,7 +261,7 @@ pub(crate) async fn a_reassertion_hands_the_entry_to_the_next_life_of_its_owner(
     };
     let reasserted = registry.reassert(&after, &[known]).await.unwrap();
 
-    assert_eq!(reasserted, [Reasserted::Kept(token.clone())]);
+    assert_eq!(reasserted, [Reasserted::Kept(token.clone(), None)]);
     let found = registry.find(&sim("s"), None).await.unwrap();
     assert_eq!(found, owned(&after, &token));
 }
@@ -352,9 +356,11 @@ pub(crate) async fn a_name_taken_by_one_tenant_is_taken_for_all(registry: Arc<dy
         .unwrap();
 
     let holding = Holding {
-        owner: me,
+        owner: Some(me),
         token,
         tenant: tenant("alice"),
+        is_journalled: false,
+        fault: None,
     };
     assert_eq!(refused, Claim::Taken(holding));
 }
@@ -537,7 +543,7 @@ pub(crate) async fn a_thousand_touches_are_answered_in_their_order(registry: Arc
         .iter()
         .zip(&kept)
         .map(|(registration, kept)| match kept {
-            Reasserted::Kept(token) => touch(registration.id.as_str(), token),
+            Reasserted::Kept(token, _) => touch(registration.id.as_str(), token),
             Reasserted::Lost => panic!("nobody else has {}", registration.id),
         })
         .collect();
@@ -551,7 +557,7 @@ pub(crate) async fn a_thousand_touches_are_answered_in_their_order(registry: Arc
         let expected = match n {
             500 => Touched::Lost,
             700 => Touched::Missing,
-            _ => Touched::Kept,
+            _ => Touched::Kept(None),
         };
         assert_eq!(touched, expected, "number {n}");
     }
@@ -590,7 +596,7 @@ pub(crate) async fn live(registry: &dyn Registry, before: impl AsyncFn()) {
     assert!(matches!(refused, Claim::Taken(_)), "{refused:?}");
     before().await;
     let touched = registry.touch(&[touch("s", &token)]).await.unwrap();
-    assert_eq!(touched, [Touched::Kept]);
+    assert_eq!(touched, [Touched::Kept(None)]);
     before().await;
     let found = registry.find(&wanted.id, wanted.tenant.as_ref()).await;
     assert!(matches!(found.unwrap(), Whereabouts::Owned(_)));
@@ -600,7 +606,7 @@ pub(crate) async fn live(registry: &dyn Registry, before: impl AsyncFn()) {
         .reassert(&me.owner, std::slice::from_ref(&known))
         .await;
     let Registration { token, tenant, .. } = known;
-    assert_eq!(reasserted.unwrap(), [Reasserted::Kept(token.clone())]);
+    assert_eq!(reasserted.unwrap(), [Reasserted::Kept(token.clone(), None)]);
     before().await;
     assert_eq!(
         registry.silence(&me.owner).await.unwrap(),

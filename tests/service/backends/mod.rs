@@ -7,6 +7,8 @@
 
 mod asked;
 mod contract;
+mod journals;
+mod journals_in_redis;
 
 use std::{fs, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -14,11 +16,13 @@ use deadpool_redis::redis::Value;
 use futures_util::{FutureExt, future::LocalBoxFuture};
 use rapier_physics_service::{
     clock::Clock,
+    journal::{Journal, MemoryJournal, RedisJournal},
     redis_store::{RedisOptions, RedisStore, RedisTarget},
     registry::{
         Ending, MemoryRegistry, Reasserted, RedisRegistry, Registration, Registry, Touch,
         Whereabouts,
     },
+    shutdown::Shutdown,
 };
 
 use crate::{
@@ -28,38 +32,38 @@ use crate::{
     harness::{RedisServer, Store, Topology, eventually_true},
 };
 
-/// Asks it of a registry that knows nothing.
-type Case = fn(Arc<dyn Registry>) -> LocalBoxFuture<'static, ()>;
+/// Asks it of a registry, and of the journals beside it, that know nothing.
+type Case = fn(Backend) -> LocalBoxFuture<'static, ()>;
 
 /// Makes two tests of each case, and a list of all of them for what takes long to start.
-macro_rules! with_every_registry {
-    ($($case:ident),* $(,)?) => {
+macro_rules! with_every_backend {
+    ($($contract:ident: [$($case:ident),* $(,)?]),* $(,)?) => {
         mod in_memory {
-            $(
+            $($(
                 #[tokio::test(flavor = "multi_thread")]
                 async fn $case() {
-                    super::contract::$case(super::memory()).await;
+                    super::$contract::$case(super::Backend::in_memory().into()).await;
                 }
-            )*
+            )*)*
         }
 
         mod in_redis {
-            $(
+            $($(
                 #[tokio::test(flavor = "multi_thread")]
                 async fn $case() {
                     let server = super::RedisServer::start().await;
-                    super::contract::$case(super::redis(&server)).await;
+                    super::$contract::$case(super::Backend::in_redis(&server).into()).await;
                 }
-            )*
+            )*)*
         }
 
         const CASES: &[(&str, Case)] = &[
-            $((stringify!($case), |registry| contract::$case(registry).boxed_local()),)*
+            $($((stringify!($case), |backend| $contract::$case(backend.into()).boxed_local()),)*)*
         ];
     };
 }
 
-with_every_registry!(
+with_every_backend!(contract: [
     a_claim_is_granted_once_and_tells_others_who_holds_it,
     a_claim_over_the_holding_that_was_seen_replaces_it_with_a_later_one,
     a_claim_over_a_stale_holding_is_refused_with_the_present_one,
@@ -86,7 +90,29 @@ with_every_registry!(
     a_thousand_touches_are_answered_in_their_order,
     nothing_to_do_is_done,
     a_whole_life_passes,
-);
+], journals: [
+    entries_are_kept_in_order_and_read_a_page_at_a_time,
+    an_entry_behind_another_one_than_the_last_is_told_where_the_journal_stands,
+    an_entry_that_is_sent_twice_is_kept_once,
+    what_is_appended_without_waiting_is_settled_in_order,
+    a_claim_whose_answer_was_never_heard_may_write,
+    a_replaced_owner_can_write_nothing_more,
+    what_is_not_registered_has_no_journal,
+    a_snapshot_is_read_as_it_was_saved_however_large,
+    a_snapshot_keeps_the_one_before_it_and_the_entries_behind_that_one,
+    a_snapshot_that_is_late_or_early_is_not_taken,
+    what_rests_is_taken_over_from_its_snapshot,
+    what_is_let_go_is_taken_over_with_its_entries,
+    a_fault_stays_with_what_was_let_go,
+    a_takeover_needs_what_was_seen_and_keeps_what_was_written_down,
+    a_journal_that_forgot_is_told_again,
+    a_repair_needs_what_was_seen_and_is_refused_to_a_replaced_owner,
+    an_earlier_claim_that_is_back_is_claimed_again_by_a_reassertion,
+    a_touch_and_a_reassertion_tell_where_the_journal_stands,
+    a_claim_over_a_journal_begins_anew,
+    a_release_takes_the_journal_with_it,
+    journalled_simulations_are_listed_in_the_order_of_their_creation,
+]);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_with_a_password_and_without_dangerous_commands_keeps_every_promise() {
@@ -114,7 +140,8 @@ async fn every_promise_is_kept_on(topology: &Topology) {
     let mut broken = Vec::new();
     for (name, case) in CASES {
         store.forget_all().await;
-        let asked = AssertUnwindSafe(case(on(topology))).catch_unwind().await;
+        let asked = AssertUnwindSafe(case(Backend::on(topology)));
+        let asked = asked.catch_unwind().await;
         if asked.is_err() {
             broken.push(*name);
         }
@@ -122,14 +149,14 @@ async fn every_promise_is_kept_on(topology: &Topology) {
     assert!(broken.is_empty(), "these did not hold: {broken:?}");
 
     store.forget_all().await;
-    survives_the_loss_of_all_scripts(&*on(topology), store).await;
-    grows_fences_across_the_loss_of_everything(&*on(topology), store).await;
+    survives_the_loss_of_all_scripts(&*Backend::on(topology).registry, store).await;
+    grows_fences_across_the_loss_of_everything(&*Backend::on(topology).registry, store).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_transition_survives_the_loss_of_all_scripts() {
     let server = RedisServer::start().await;
-    let registry = redis(&server);
+    let registry = Backend::in_redis(&server).registry;
 
     survives_the_loss_of_all_scripts(&*registry, (&server).into()).await;
 }
@@ -140,17 +167,19 @@ async fn commands_that_hosted_servers_lack_are_not_needed() {
         .renamed_commands(&["KEYS", "CONFIG", "FLUSHALL", "FLUSHDB"])
         .start()
         .await;
-    let registry = redis(&server);
+    let registry = Backend::in_redis(&server).registry;
 
     contract::live(&*registry, async || {}).await;
 
-    assert_eq!(registry.eviction_risk().await, None);
+    let promises = registry.promises().await.unwrap();
+    assert_eq!(promises.eviction.as_deref(), Some("noeviction"));
+    assert_eq!(promises.appendfsync, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fences_grow_across_the_loss_of_everything() {
     let server = RedisServer::start().await;
-    let registry = redis(&server);
+    let registry = Backend::in_redis(&server).registry;
 
     grows_fences_across_the_loss_of_everything(&*registry, (&server).into()).await;
 }
@@ -158,7 +187,7 @@ async fn fences_grow_across_the_loss_of_everything() {
 #[tokio::test(flavor = "multi_thread")]
 async fn entries_expire_in_redis_as_they_were_told_to() {
     let server = RedisServer::start().await;
-    let registry = redis(&server);
+    let registry = Backend::in_redis(&server).registry;
     let me = owner("a");
     let meta = "sim:{s}:meta";
     let wanted = registration("s", None);
@@ -187,7 +216,7 @@ async fn entries_expire_in_redis_as_they_were_told_to() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_was_left_to_end_is_taken_for_expired_when_its_time_is_over() {
     let server = RedisServer::start().await;
-    let registry = redis(&server);
+    let registry = Backend::in_redis(&server).registry;
     let me = owner("a");
     let brief = Registration {
         expires_in: BRIEF,
@@ -224,7 +253,7 @@ async fn what_nobody_was_left_to_end_is_taken_for_expired_when_its_time_is_over(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replaced_owner_leaves_the_expiry_noted_by_the_next_one_alone() {
     let server = RedisServer::start().await;
-    let registry = redis(&server);
+    let registry = Backend::in_redis(&server).registry;
     let (first, second) = (owner("a"), owner("b"));
     let wanted = registration("s", None);
     let old = granted(registry.claim(&first, &wanted, None).await);
@@ -258,7 +287,7 @@ async fn a_replaced_owner_leaves_the_expiry_noted_by_the_next_one_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_ended_long_ago_is_swept_a_batch_at_a_time() {
     let server = RedisServer::start().await;
-    let registry = redis(&server);
+    let registry = Backend::in_redis(&server).registry;
     granted(
         registry
             .claim(&owner("a"), &registration("lives", None), None)
@@ -301,7 +330,7 @@ async fn grows_fences_across_the_loss_of_everything(registry: &dyn Registry, sto
         assert!(fence(&token) > last, "{token:?} after {last}");
         store.forget_all().await;
         let unheard = registry.reassert(&me, &[wanted]).await.unwrap();
-        let [Reasserted::Kept(reasserted)] = &unheard[..] else {
+        let [Reasserted::Kept(reasserted, None)] = &unheard[..] else {
             panic!("{unheard:?}");
         };
         assert!(fence(reasserted) > fence(&token), "{reasserted:?}");
@@ -310,26 +339,53 @@ async fn grows_fences_across_the_loss_of_everything(registry: &dyn Registry, sto
     }
 }
 
-fn memory() -> Arc<dyn Registry> {
-    Arc::new(MemoryRegistry::new(Clock::start()))
+/// A registry and the journals beside it.
+#[derive(Clone)]
+pub(crate) struct Backend {
+    pub(crate) registry: Arc<dyn Registry>,
+    pub(crate) journal: Arc<dyn Journal>,
 }
 
-fn redis(server: &RedisServer) -> Arc<dyn Registry> {
-    registry(&server.url(), None)
+impl Backend {
+    fn in_memory() -> Self {
+        let registry = Arc::new(MemoryRegistry::new(Clock::start()));
+        Self {
+            journal: Arc::new(MemoryJournal::new(Arc::clone(&registry))),
+            registry,
+        }
+    }
+
+    fn in_redis(server: &RedisServer) -> Self {
+        Self::at(&server.url(), None)
+    }
+
+    fn on(topology: &Topology) -> Self {
+        let pem = |file| fs::read(file).expect("the certificates are there");
+        Self::at(&topology.url(), topology.ca_file().map(pem))
+    }
+
+    fn at(url: &str, ca_pem: Option<Vec<u8>>) -> Self {
+        Self::with_patience(url, ca_pem, Duration::from_secs(10))
+    }
+
+    /// A backend in Redis that waits only so long for an answer.
+    fn with_patience(url: &str, ca_pem: Option<Vec<u8>>, timeout: Duration) -> Self {
+        let target = RedisTarget::parse(url).expect("these are legal addresses");
+        let options = RedisOptions {
+            timeout,
+            pool_size: 4,
+            ca_pem,
+        };
+        let store = RedisStore::new(&target, options).expect("the certificates are legal");
+        Self {
+            journal: Arc::new(RedisJournal::new(store.clone(), &Shutdown::default())),
+            registry: Arc::new(RedisRegistry::new(store)),
+        }
+    }
 }
 
-fn on(topology: &Topology) -> Arc<dyn Registry> {
-    let pem = |file| fs::read(file).expect("the certificates are there");
-    registry(&topology.url(), topology.ca_file().map(pem))
-}
-
-fn registry(url: &str, ca_pem: Option<Vec<u8>>) -> Arc<dyn Registry> {
-    let target = RedisTarget::parse(url).expect("these are legal addresses");
-    let options = RedisOptions {
-        timeout: Duration::from_secs(10),
-        pool_size: 4,
-        ca_pem,
-    };
-    let store = RedisStore::new(&target, options).expect("the certificates are legal");
-    Arc::new(RedisRegistry::new(store))
+impl From<Backend> for Arc<dyn Registry> {
+    fn from(backend: Backend) -> Self {
+        backend.registry
+    }
 }

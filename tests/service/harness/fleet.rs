@@ -16,6 +16,8 @@ pub(crate) struct Fleet {
     instances: Vec<Instance>,
     /// What each was started with.
     settings: Vec<Vec<(String, String)>>,
+    /// How many names were given.
+    named: usize,
 }
 
 impl Fleet {
@@ -26,14 +28,15 @@ impl Fleet {
 
     /// Starts an instance for each of these ways to the registry, which may lead through proxies.
     pub(crate) async fn start_at(redis_urls: &[&str], extra_env: &[(&str, &str)]) -> Self {
-        let settings: Vec<_> = ('a'..='z')
-            .zip(redis_urls)
-            .map(|(id, url)| settings(id, url, extra_env))
+        let settings: Vec<_> = redis_urls
+            .iter()
+            .enumerate()
+            .map(|(n, url)| settings(&name(n), url, extra_env))
             .collect();
-        assert_eq!(settings.len(), redis_urls.len(), "a letter for each");
         let instances = join_all(settings.iter().map(|env| spawn(env))).await;
         Self {
             instances,
+            named: settings.len(),
             settings,
         }
     }
@@ -49,6 +52,27 @@ impl Fleet {
     pub(crate) async fn restart(&mut self, place: usize) -> Client {
         self.instances[place].kill();
         self.instances[place] = spawn(&self.settings[place]).await;
+        self.instances[place].client()
+    }
+
+    /// Starts an instance in the place of another one, under a name that nobody has had before. The
+    /// other one runs until it is dropped.
+    pub(crate) async fn relieve(&mut self, place: usize) -> Instance {
+        let new = name(self.named);
+        self.named += 1;
+        for (variable, value) in &mut self.settings[place] {
+            if variable == "INSTANCE_ID" {
+                value.clone_from(&new);
+            }
+        }
+        let relief = spawn(&self.settings[place]).await;
+        std::mem::replace(&mut self.instances[place], relief)
+    }
+
+    /// Ends an instance as a crash would, if it still runs, and starts another one in its place.
+    pub(crate) async fn replace(&mut self, place: usize) -> Client {
+        self.instances[place].kill();
+        drop(self.relieve(place).await);
         self.instances[place].client()
     }
 }
@@ -81,13 +105,21 @@ pub(crate) async fn until_roster_is_read(redis: &RedisServer, instance: &str) {
     }
 }
 
-fn settings(id: char, redis_url: &str, extra_env: &[(&str, &str)]) -> Vec<(String, String)> {
-    let id = id.to_string();
+/// `a` to `z`, then `a1` and so on.
+fn name(n: usize) -> String {
+    let letter = ('a'..='z').nth(n % 26).expect("there are 26 letters");
+    match n / 26 {
+        0 => letter.to_string(),
+        round => format!("{letter}{round}"),
+    }
+}
+
+fn settings(id: &str, redis_url: &str, extra_env: &[(&str, &str)]) -> Vec<(String, String)> {
     [
         ("STORAGE_BACKEND", "redis"),
         ("REDIS_URL", redis_url),
         ("DEFAULT_DURABILITY", "registry"),
-        ("INSTANCE_ID", &id),
+        ("INSTANCE_ID", id),
         ("INTERNAL_PORT", "0"),
         ("METRICS_PORT", "0"),
     ]

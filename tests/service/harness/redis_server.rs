@@ -5,6 +5,7 @@ use std::{
     fs,
     io::ErrorKind,
     net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
     process::Command,
     time::Duration,
 };
@@ -228,6 +229,34 @@ impl RedisServer {
         if let Err(output) = self.until_it_answers().await {
             panic!("{PROGRAM} did not come back:\n{output}");
         }
+    }
+
+    /// How much it has written to its file so far; needs `append_only`.
+    pub(crate) fn written(&self) -> u64 {
+        let file = fs::metadata(self.last_file());
+        file.expect("the file is there").len()
+    }
+
+    /// Ends it, takes away what it has written to its file since `written` was this, and starts it
+    /// again: what a power failure does to a server that does not wait for its disk.
+    pub(crate) async fn forget_since(&mut self, written: u64) {
+        self.kill();
+        let file = fs::OpenOptions::new().write(true).open(self.last_file());
+        file.and_then(|file| file.set_len(written))
+            .expect("the file of a server that has ended can be cut");
+        self.restart().await;
+    }
+
+    /// The file that changes are written to.
+    fn last_file(&self) -> PathBuf {
+        let files = fs::read_dir(self.dir.path().join("appendonlydir"));
+        let files = files.expect("the server was started with append_only");
+        files
+            .flatten()
+            .map(|file| file.path())
+            .filter(|path| path.to_string_lossy().ends_with(".incr.aof"))
+            .max()
+            .expect("changes are written somewhere")
     }
 
     /// Stops it where it is: connections stay open and nothing is answered.
