@@ -19,6 +19,7 @@ mod measure;
 mod options;
 mod process;
 mod raw_rapier;
+mod redis;
 mod report;
 mod scenes;
 mod statistics;

@@ -7,7 +7,8 @@ use clap::Parser;
 /// Measures the service against raw Rapier and a bare axum route.
 #[derive(Debug, Parser)]
 pub(crate) struct Options {
-    /// Runs only the measurements whose name contains this: step, piles, latency, state, memory, registry, forward, context.
+    /// Runs only the measurements whose name contains this: step, piles, latency, state, memory, registry, forward,
+    /// journal, `journal_latency`, `journal_piles`, `journal_snapshots`, hibernated, context.
     pub(crate) filter: Option<String>,
 
     /// Length of one round, both sides together.
@@ -21,6 +22,10 @@ pub(crate) struct Options {
     /// Threads of the load generator.
     #[arg(long, env = "BENCH_GENERATOR_THREADS", default_value_t = 1)]
     pub(crate) generator_threads: usize,
+
+    /// Simulations that are put to rest.
+    #[arg(long, env = "BENCH_HIBERNATED", default_value_t = 20_000)]
+    pub(crate) hibernated: u32,
 
     /// Where the JSON report goes.
     #[arg(long, env = "BENCH_OUTPUT", default_value = "target/bench.json")]

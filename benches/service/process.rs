@@ -2,14 +2,14 @@
 
 use std::{
     fs,
-    io::{self, BufRead, BufReader, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    io::{BufRead, BufReader, Write},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use crate::{Outcome, client::Client, statistics::real};
+use crate::{Outcome, client::Client, redis::Redis, statistics::real};
 
 /// Time a process has to begin to answer.
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -22,73 +22,36 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
 }
 
-/// A Redis in its own process, which keeps nothing.
-pub(crate) struct Redis {
-    child: Child,
-    port: u16,
-}
-
-impl Redis {
-    pub(crate) fn start() -> Outcome<Self> {
-        let port = free_port()?;
-        let child = Command::new("redis-server")
-            .args(["--port", &port.to_string(), "--save", ""])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|error| format!("{error}: apt-get install redis-server"))?;
-        let redis = Self { child, port };
-        let start = Instant::now();
-        while redis.ask("PING\r\n").is_err() {
-            if start.elapsed() > START_LIMIT {
-                return Err("redis-server does not answer".into());
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
-        Ok(redis)
-    }
-
-    /// How many connections there are, without the one that asks.
-    pub(crate) fn connections(&self) -> Outcome<u32> {
-        let info = self.ask("INFO clients\r\n")?;
-        let line = info
-            .lines()
-            .find_map(|line| line.strip_prefix("connected_clients:"));
-        Ok(line.ok_or("no connected_clients")?.trim().parse::<u32>()? - 1)
-    }
-
-    fn ask(&self, command: &str) -> Outcome<String> {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
-        stream.write_all(command.as_bytes())?;
-        stream.write_all(b"QUIT\r\n")?;
-        Ok(io::read_to_string(stream)?)
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        // Both fail only for a process that is gone already.
-        let _gone = self.child.kill();
-        let _status = self.child.wait();
-    }
-}
-
 impl Server {
     /// The optimised service with its default settings, on a free port, without Redis.
     pub(crate) fn service() -> Outcome<Self> {
         Self::start(&[("STORAGE_BACKEND", "memory".to_owned())])
     }
 
-    /// The same as one instance of several.
+    /// The same as one instance of several, whose simulations end with it.
     pub(crate) fn in_fleet(redis: &Redis, instance: &str) -> Outcome<Self> {
-        Self::start(&[
+        Self::with_redis(redis, instance, "registry", &[])
+    }
+
+    /// The same as an instance whose simulations have journals.
+    pub(crate) fn journalled(redis: &Redis, settings: &[(&str, String)]) -> Outcome<Self> {
+        Self::with_redis(redis, "bench", "journal", settings)
+    }
+
+    fn with_redis(
+        redis: &Redis,
+        instance: &str,
+        durability: &str,
+        settings: &[(&str, String)],
+    ) -> Outcome<Self> {
+        let shared = [
             ("STORAGE_BACKEND", "redis".to_owned()),
-            ("REDIS_URL", format!("redis://127.0.0.1:{}", redis.port)),
-            ("DEFAULT_DURABILITY", "registry".to_owned()),
+            ("REDIS_URL", redis.url()),
+            ("DEFAULT_DURABILITY", durability.to_owned()),
             ("INSTANCE_ID", instance.to_owned()),
             ("INTERNAL_PORT", "0".to_owned()),
-        ])
+        ];
+        Self::start(&[&shared, settings].concat())
     }
 
     fn start(settings: &[(&str, String)]) -> Outcome<Self> {
@@ -173,7 +136,8 @@ impl Drop for Server {
     }
 }
 
-fn free_port() -> Outcome<u16> {
+/// A port that nobody listens on.
+pub(crate) fn free_port() -> Outcome<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     Ok(listener.local_addr()?.port())
 }
@@ -202,7 +166,8 @@ pub(crate) fn machine_cpu_seconds() -> Outcome<f64> {
     Ok(real(busy) / TICKS_PER_SECOND)
 }
 
-fn cpu_seconds(process: &str) -> Outcome<f64> {
+/// CPU seconds a process used so far, without its children.
+pub(crate) fn cpu_seconds(process: &str) -> Outcome<f64> {
     cpu_fields(process, 2)
 }
 

@@ -1,21 +1,21 @@
 //! What sharing a registry costs: the service with Redis against the service without, and requests that are forwarded.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 
 use super::{
-    interleave,
+    interleave, p50_of,
     step::{CONNECTIONS, STEP, Side},
 };
 use crate::{
     Outcome,
-    client::Client,
     options::Options,
-    process::{Redis, Server},
+    process::Server,
+    redis::Redis,
     report::{Figure, Goal},
     scenes::Scene,
-    statistics::{milliseconds, percentile, sorted},
+    statistics::{percentile, sorted},
     wire,
 };
 
@@ -42,10 +42,10 @@ pub(super) fn measure_registry(options: &Options) -> Outcome<Vec<Figure>> {
             client.post(path, r#"{"steps":1000}"#)?;
         }
     }
-    let mut ours = Side::connect(&shared, &paths, options)?;
-    let mut theirs = Side::connect(&alone, &paths, options)?;
-    ours.run(WARM_UP)?;
-    theirs.run(WARM_UP)?;
+    let mut ours = Side::connect(&shared, &paths, STEP, options)?;
+    let mut theirs = Side::connect(&alone, &paths, STEP, options)?;
+    ours.warm_up(WARM_UP)?;
+    theirs.warm_up(WARM_UP)?;
     let connections_before = redis.connections()?;
     let slice = options.slice();
     let rounds = interleave(options.rounds, || ours.run(slice), || theirs.run(slice))?;
@@ -80,12 +80,13 @@ pub(super) fn measure_forward(options: &Options) -> Outcome<Vec<Figure>> {
     direct.post("/simulations", &Scene::dropped_ball().creation("light"))?;
     direct.post("/simulations/light/step", r#"{"steps":1000}"#)?;
 
+    let request = wire::request("POST", "/simulations/light/step", STEP);
     let slice = options.slice();
     let (mut here, mut elsewhere) = (Vec::new(), Vec::new());
     let rounds = interleave(
         options.rounds,
-        || p50_of(&mut forwarded, slice, &mut elsewhere),
-        || p50_of(&mut direct, slice, &mut here),
+        || p50_of(&mut forwarded, &request, slice, &mut elsewhere),
+        || p50_of(&mut direct, &request, slice, &mut here),
     )?;
     let [here, elsewhere] = [here, elsewhere].map(|latencies| percentile(&sorted(latencies), 50));
     Ok(vec![Figure {
@@ -96,16 +97,4 @@ pub(super) fn measure_forward(options: &Options) -> Outcome<Vec<Figure>> {
         method: FORWARD_METHOD,
         numbers: json!({"p50_ms": elsewhere, "owner_p50_ms": here}),
     }])
-}
-
-/// The median latency of one slice, whose samples are added to `latencies`.
-fn p50_of(client: &mut Client, slice: Duration, latencies: &mut Vec<f64>) -> Outcome<f64> {
-    let request = wire::request("POST", "/simulations/light/step", STEP);
-    let begun = latencies.len();
-    let start = Instant::now();
-    while start.elapsed() < slice {
-        latencies.push(milliseconds(client.time(&request)?));
-    }
-    let measured = sorted(latencies[begun..].iter().copied());
-    Ok(percentile(&measured, 50))
 }

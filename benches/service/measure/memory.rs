@@ -95,12 +95,12 @@ fn each(service: &Server, options: &Options, request: impl Fn(&str) -> Vec<u8>) 
 }
 
 /// Memory that no longer changes, and since when.
-struct Settled {
-    kib: f64,
-    after: Duration,
+pub(super) struct Settled {
+    pub(super) kib: f64,
+    pub(super) after: Duration,
 }
 
-fn settle(service: &Server, at_least: Duration) -> Outcome<Settled> {
+pub(super) fn settle(service: &Server, at_least: Duration) -> Outcome<Settled> {
     let start = Instant::now();
     let mut steady = Settled {
         kib: service.resident_kib()?,

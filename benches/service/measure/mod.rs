@@ -1,9 +1,20 @@
 //! The measurements, one file each, and how two sides take turns.
 
-use crate::{Outcome, options::Options, report::Figure, statistics::Spread};
+use std::time::{Duration, Instant};
+
+use crate::{
+    Outcome,
+    client::Client,
+    options::Options,
+    report::Figure,
+    statistics::{Spread, milliseconds, percentile, sorted},
+};
 
 mod context;
 mod fleet;
+mod hibernated;
+mod journal;
+mod journal_snapshots;
 mod latency;
 mod memory;
 mod piles;
@@ -14,7 +25,7 @@ mod step;
 pub(crate) type Measurement = fn(&Options) -> Outcome<Vec<Figure>>;
 
 /// Every measurement by the name it is selected with, in the order of the report.
-pub(crate) const ALL: [(&str, Measurement); 8] = [
+pub(crate) const ALL: [(&str, Measurement); 13] = [
     ("step", step::measure),
     ("piles", piles::measure),
     ("latency", latency::measure),
@@ -22,6 +33,11 @@ pub(crate) const ALL: [(&str, Measurement); 8] = [
     ("memory", memory::measure),
     ("registry", fleet::measure_registry),
     ("forward", fleet::measure_forward),
+    ("journal", journal::measure_steps),
+    ("journal_latency", journal::measure_latency),
+    ("journal_piles", journal::measure_piles),
+    ("journal_snapshots", journal_snapshots::measure),
+    ("hibernated", hibernated::measure),
     ("context", context::measure),
 ];
 
@@ -55,4 +71,21 @@ fn interleave(
         baseline: Spread::of(pairs.iter().map(|pair| pair.1)),
         ratio: Spread::of(pairs.iter().map(|pair| pair.0 / pair.1)),
     })
+}
+
+/// The median latency, in milliseconds, of a request that is sent over and over for one slice, whose samples are added
+/// to `latencies`.
+fn p50_of(
+    client: &mut Client,
+    request: &[u8],
+    slice: Duration,
+    latencies: &mut Vec<f64>,
+) -> Outcome<f64> {
+    let begun = latencies.len();
+    let start = Instant::now();
+    while start.elapsed() < slice {
+        latencies.push(milliseconds(client.time(request)?));
+    }
+    let measured = sorted(latencies[begun..].iter().copied());
+    Ok(percentile(&measured, 50))
 }

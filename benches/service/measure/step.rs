@@ -56,10 +56,10 @@ fn compare(options: &Options, name: &'static str, scene: &Scene) -> Outcome<Figu
         .to_vec();
     let bare = Server::bare_route(&body)?;
 
-    let mut ours = Side::connect(&service, &paths, options)?;
-    let mut theirs = Side::connect(&bare, &paths, options)?;
+    let mut ours = Side::connect(&service, &paths, STEP, options)?;
+    let mut theirs = Side::connect(&bare, &paths, STEP, options)?;
     for side in [&mut ours, &mut theirs] {
-        side.load.run(Until::Elapsed(WARM_UP))?;
+        side.warm_up(WARM_UP)?;
     }
     let slice = options.slice();
     let rounds = interleave(options.rounds, || ours.run(slice), || theirs.run(slice))?;
@@ -102,11 +102,12 @@ impl<'a> Side<'a> {
     pub(super) fn connect(
         server: &'a Server,
         paths: &[String],
+        body: &str,
         options: &Options,
     ) -> Outcome<Self> {
         let scripts = paths
             .iter()
-            .map(|path| vec![wire::request("POST", path, STEP)])
+            .map(|path| vec![wire::request("POST", path, body)])
             .collect();
         let load = Load::connect(server.address, scripts, options.generator_threads)?;
         let (requests, cpu_seconds, generator_cpu_seconds, seconds, body_bytes) =
@@ -122,6 +123,11 @@ impl<'a> Side<'a> {
         })
     }
 
+    /// Runs a slice that does not count.
+    pub(super) fn warm_up(&mut self, slice: Duration) -> Outcome<()> {
+        self.load.run(Until::Elapsed(slice)).map(drop)
+    }
+
     pub(super) fn run(&mut self, slice: Duration) -> Outcome<f64> {
         let before = (self.server.cpu_seconds()?, own_cpu_seconds()?);
         let run = self.load.run(Until::Elapsed(slice))?;
@@ -135,6 +141,14 @@ impl<'a> Side<'a> {
 
     pub(super) fn cpu_per_request(&self) -> f64 {
         self.cpu_seconds * 1e6 / self.requests
+    }
+
+    pub(super) fn requests(&self) -> f64 {
+        self.requests
+    }
+
+    pub(super) fn cpu_seconds(&self) -> f64 {
+        self.cpu_seconds
     }
 
     fn generator_cores(&self) -> f64 {
