@@ -1,6 +1,9 @@
 //! How a simulation leaves this instance and stays alive in its journal.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use futures_util::{StreamExt, stream};
 use tokio::sync::oneshot;
@@ -84,6 +87,7 @@ impl Simulations {
             return;
         }
         simulation.shared.claim.resume();
+        simulation.shared.inbox.resume();
         self.insert(simulation.clone());
         self.note(simulation);
     }
@@ -126,7 +130,7 @@ impl SimulationTask {
     /// Leaves this instance.
     pub(super) async fn leave(&mut self, departure: Departure) {
         let Departure { passage, told } = departure;
-        let shared = std::sync::Arc::clone(&self.simulation.shared);
+        let shared = Arc::clone(&self.simulation.shared);
         // A world that was put down half done is nowhere: its entry is in the journal, and is
         // carried out by whoever comes next.
         let is_whole = self.pack().await;

@@ -134,15 +134,23 @@ impl SimulationHandle {
     async fn answer_written(
         &self,
         journal: &Arc<dyn Journal>,
-        receiver: oneshot::Receiver<Result<Reply, SimulationError>>,
+        mut receiver: oneshot::Receiver<Result<Reply, SimulationError>>,
         ticket: &Ticket,
     ) -> Result<Reply, SimulationError> {
-        let answered = self.answer(receiver, ticket);
-        tokio::pin!(answered);
+        let services = &self.shared.services;
+        let until = services.clock.now() + services.request_timeout;
         let mut is_missing = false;
         loop {
-            if let Ok(result) = tokio::time::timeout(JOURNAL_CHECK, &mut answered).await {
-                return result;
+            let patience = until.since(services.clock.now()).min(JOURNAL_CHECK);
+            if let Ok(answered) = tokio::time::timeout(patience, &mut receiver).await {
+                return answered.unwrap_or_else(|_| Err(self.gone()));
+            }
+            if services.clock.now() >= until {
+                return Err(if ticket.abandon() {
+                    SimulationError::Overloaded
+                } else {
+                    SimulationError::OutcomeUnknown
+                });
             }
             let was_missing = std::mem::replace(&mut is_missing, !journal.is_reachable());
             if is_missing && ticket.abandon() {

@@ -136,6 +136,11 @@ impl Inbox {
         self.interrupt.store(true, Ordering::Release);
     }
 
+    /// Has the task carry on with what comes.
+    pub(super) fn resume(&self) {
+        self.interrupt.store(false, Ordering::Release);
+    }
+
     /// Whether the task is to put down what it is carrying out.
     pub(super) fn is_interrupted(&self) -> bool {
         self.interrupt.load(Ordering::Acquire) || self.waiting().close
