@@ -165,3 +165,26 @@ impl Replay {
         (self.world, self.history)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::physics::WorldPatch;
+
+    #[test]
+    fn changes_without_a_step_are_bounded_and_a_snapshot_makes_room() {
+        let mut history = History::new(WorldConfig::default());
+        for _ in 0..MAX_CHANGES {
+            assert!(history.admit().is_ok());
+            history.push(Command::Configure(WorldPatch::default()), Duration::ZERO);
+        }
+
+        let refused = history.admit().unwrap_err();
+        assert!(matches!(
+            refused,
+            PhysicsError::LimitExceeded { used, .. } if used == MAX_CHANGES + 1
+        ));
+        history.rebase(Snapshot::take(&World::new(WorldConfig::default())));
+        assert!(history.admit().is_ok());
+    }
+}

@@ -76,11 +76,6 @@ impl SimulationTask {
             }
             Err(Rest::Unbegun(command, client)) => (command, client),
         };
-        let admitted = self.core().admit(&command);
-        if let Err(refused) = admitted {
-            let shared = &self.simulation.shared;
-            return answer(&mut shared.core(), client, Err(refused), shared);
-        }
         let Some(work) = self.core().hand_out(&self.simulation.shared, command) else {
             // A world that could not be made again is not there.
             return self.carry_on(client, Progress::Failed(EngineFault)).await;

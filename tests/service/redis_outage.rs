@@ -430,7 +430,8 @@ async fn a_redis_that_evicts_keys_is_complained_of_until_it_is_told_not_to() {
 
     let ready = eventually(SOON, "the policy is complained of", async || {
         let ready = client.ready().await;
-        if ready.text().contains("allkeys-lru") {
+        let complaint = ready.json()["components"]["degraded"].clone();
+        if complaint.to_string().contains("allkeys-lru") {
             Ok(ready)
         } else {
             Err(ready.text())
