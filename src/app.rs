@@ -11,16 +11,17 @@ use socket2::{Domain, Socket, Type};
 use tokio::net::TcpListener;
 
 use crate::{
+    assets::{AssetStore, MemoryAssets, RedisAssets},
     clock::Clock,
     config::{Config, DefaultDurability, RedisDegraded, StorageBackend},
-    http::{self, AskStore},
+    http::{self, AskStore, problem_of},
     journal::RedisJournal,
     metrics::{Metrics, SeenStore},
-    physics::{Fingerprint, WorldLimits},
+    physics::{Fingerprint, ReadLimits, WorldLimits},
     redis_store::{RedisOptions, RedisStore, RedisTarget},
     registry::{MemoryRegistry, RedisRegistry},
     shutdown::Shutdown,
-    simulations::{Durability, FleetSettings, Services, Simulations, StepPool},
+    simulations::{AssetLibrary, Durability, FleetSettings, Services, Simulations, StepPool},
 };
 
 /// How long those whose requests are cut off have to be told so.
@@ -44,12 +45,14 @@ impl App {
             tracing::warn!("API_KEYS is empty: everybody may use the service");
         }
         let mut store = None;
-        let mut services = services(&config, clock)?;
+        let pool = StepPool::start(config.compute_threads())?;
         let simulations = match (config.storage_backend, &listeners.internal) {
             (StorageBackend::Redis, Some(internal)) => {
                 let target = config.redis_target().map_err(io::Error::other)?;
                 let settings = fleet_settings(&config, &target, internal.local_addr()?);
                 let redis = store.insert(redis_store(&config)?).clone();
+                let assets = Arc::new(RedisAssets::new(redis.clone()));
+                let mut services = services(&config, clock, pool, assets);
                 services.journal = Some(Arc::new(RedisJournal::new(redis.clone(), &shutdown)));
                 let registry = Arc::new(RedisRegistry::new(redis));
                 tracing::info!(
@@ -61,9 +64,12 @@ impl App {
             }
             (StorageBackend::Redis | StorageBackend::Memory, _) => {
                 tracing::info!("Initialized MemoryStorage backend (local development)");
+                let assets = Arc::new(memory_assets(&config, clock));
+                let services = services(&config, clock, pool, assets);
                 Simulations::alone(services, Arc::new(MemoryRegistry::new(clock)))
             }
         };
+        shutdown.spawn_unawaited(simulations.clone().keep_assets());
         let Listeners {
             public: listener,
             internal,
@@ -180,10 +186,22 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-fn services(config: &Config, clock: Clock) -> io::Result<Services> {
-    Ok(Services {
+fn memory_assets(config: &Config, clock: Clock) -> MemoryAssets {
+    let max_bytes = usize::try_from(config.max_asset_memory_bytes).unwrap_or(usize::MAX);
+    MemoryAssets::new(clock, config.max_assets as usize, max_bytes)
+}
+
+fn services(
+    config: &Config,
+    clock: Clock,
+    pool: StepPool,
+    assets: Arc<dyn AssetStore>,
+) -> Services {
+    let asset_ttl = Duration::from_secs(config.asset_ttl_seconds);
+    Services {
         instance_id: config.instance_id(),
-        pool: StepPool::start(config.compute_threads())?,
+        assets: Arc::new(AssetLibrary::new(assets, pool.clone(), clock, asset_ttl)),
+        pool,
         clock,
         metrics: Arc::new(Metrics::default()),
         durability: match (config.storage_backend, config.default_durability) {
@@ -197,17 +215,25 @@ fn services(config: &Config, clock: Clock) -> io::Result<Services> {
         limits: WorldLimits {
             max_bodies: config.max_bodies_per_simulation as usize,
             max_joints: config.max_joints_per_simulation as usize,
+            max_controllers: config.max_controllers_per_simulation as usize,
             max_steps: config.max_steps_per_request,
             max_frames: config.max_frames_per_reply,
+            max_commands: config.max_commands_per_batch as usize,
+        },
+        reads: ReadLimits {
+            max_queries: config.max_queries_per_request as usize,
+            max_hits: config.max_hits_per_query as usize,
+            max_contacts: config.max_contacts_per_reply as usize,
         },
         max_simulations: config.max_simulations as usize,
+        describe: problem_of,
         max_queue: config.max_queue_per_simulation as usize,
         request_timeout: Duration::from_millis(config.request_timeout_ms),
         default_ttl: Duration::from_secs(config.storage_ttl_seconds),
         freeze_after: Duration::from_secs(config.freeze_after_seconds),
         hibernate_after: Duration::from_secs(config.hibernate_after_seconds),
         is_draining: AtomicBool::new(false),
-    })
+    }
 }
 
 /// How Redis does.

@@ -1,6 +1,7 @@
 //! Every setting: its name in the environment, its unit, its default and its range.
 
 mod api_keys;
+mod limits;
 
 use std::{ffi::OsString, fs, io, net::IpAddr, path::PathBuf, thread, time::Duration};
 
@@ -173,13 +174,33 @@ pub struct Config {
     #[arg(long, env, default_value_t = 10_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub max_joints_per_simulation: u32,
 
+    /// Controllers in one simulation.
+    #[arg(long, env, default_value_t = 1_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub max_controllers_per_simulation: u32,
+
     /// Steps in one request.
     #[arg(long, env, default_value_t = 10_000, value_parser = value_parser!(u32).range(1..=10_000_000))]
     pub max_steps_per_request: u32,
 
-    /// Frames in one recorded trajectory.
+    /// Frames in one recorded trajectory, or observed in one batch, each body counting.
     #[arg(long, env, default_value_t = 10_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub max_frames_per_reply: u32,
+
+    /// Commands in one batch.
+    #[arg(long, env, default_value_t = 1000, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub max_commands_per_batch: u32,
+
+    /// Queries in one request.
+    #[arg(long, env, default_value_t = 1000, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub max_queries_per_request: u32,
+
+    /// Hits of one query; what is farther away is left out.
+    #[arg(long, env, default_value_t = 1000, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub max_hits_per_query: u32,
+
+    /// Pairs of bodies in one list of contacts; further ones are left out.
+    #[arg(long, env, default_value_t = 10_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub max_contacts_per_reply: u32,
 
     /// Requests waiting for one simulation.
     #[arg(long, env, default_value_t = 64, value_parser = value_parser!(u32).range(1..=65_536))]
@@ -188,6 +209,26 @@ pub struct Config {
     /// Bytes in the body of one request.
     #[arg(long, env, default_value_t = 4 << 20, value_parser = value_parser!(u32).range(1024..=1 << 30))]
     pub max_request_bytes: u32,
+
+    /// Bytes of one description of a robot.
+    #[arg(long, env, default_value_t = 1 << 20, value_parser = value_parser!(u32).range(1024..=1 << 26))]
+    pub max_import_bytes: u32,
+
+    /// Bytes in one uploaded mesh.
+    #[arg(long, env, default_value_t = 16 << 20, value_parser = value_parser!(u32).range(1024..=1 << 30))]
+    pub max_asset_bytes: u32,
+
+    /// Uploaded meshes that are kept in memory, where there is no Redis.
+    #[arg(long, env, default_value_t = 1000, value_parser = value_parser!(u32).range(1..=10_000_000))]
+    pub max_assets: u32,
+
+    /// Bytes of uploaded meshes that are kept in memory, where there is no Redis.
+    #[arg(long, env, default_value_t = 256 << 20, value_parser = value_parser!(u64).range(1024..=1 << 40))]
+    pub max_asset_memory_bytes: u64,
+
+    /// How long an uploaded mesh is kept that nobody uses, in seconds.
+    #[arg(long, env, default_value_t = 86_400, value_parser = value_parser!(u64).range(1..=31_536_000))]
+    pub asset_ttl_seconds: u64,
 
     /// Open connections; further ones wait to be accepted.
     #[arg(long, env, default_value_t = 20_000, value_parser = value_parser!(u32).range(1..=1_000_000))]

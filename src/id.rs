@@ -95,6 +95,11 @@ identifier! {
     JointId
 }
 
+identifier! {
+    /// Names a controller inside its simulation; deserialised as leniently as a [`BodyId`].
+    ControllerId
+}
+
 impl SimulationId {
     /// A fresh random identifier (`UUIDv4`).
     pub fn random() -> Self {
@@ -172,6 +177,7 @@ macro_rules! lenient {
 
 lenient!(BodyId);
 lenient!(JointId);
+lenient!(ControllerId);
 
 #[cfg(test)]
 mod tests {

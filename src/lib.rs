@@ -3,10 +3,12 @@
 //! `http → simulations → {physics, registry, journal}`; see `docs/ARCHITECTURE.md`.
 
 pub mod app;
+pub mod assets;
 pub mod clock;
 pub mod config;
 pub mod http;
 pub mod id;
+pub mod imports;
 pub mod journal;
 pub mod metrics;
 pub mod physics;

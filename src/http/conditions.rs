@@ -1,7 +1,7 @@
 //! What a request says of the moment it is about: where the simulation has to stand, and where its
 //! client has seen it.
 
-use axum::http::{HeaderMap, HeaderName, header};
+use axum::http::{HeaderMap, HeaderName, Method, header};
 
 use super::{problem::Problem, problem_code::ProblemCode};
 use crate::simulations::{Head, Precondition};
@@ -12,6 +12,11 @@ pub(super) const SIM_WITNESS: HeaderName = HeaderName::from_static("sim-witness"
 pub(super) const SIM_CONSISTENCY: HeaderName = HeaderName::from_static("sim-consistency");
 /// The one wish for consistency that there is.
 const FENCED: &str = "fenced";
+
+/// Whether a request only looks, whatever its method says.
+pub(super) fn only_looks(method: &Method, path: &str) -> bool {
+    method.is_safe() || *method == Method::POST && path.ends_with("/queries")
+}
 
 /// Where the simulation has to stand for a command to be carried out; anywhere unless there is an
 /// `If-Match`. What is no strong `ETag` of ours is never where it stands.

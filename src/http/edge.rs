@@ -24,7 +24,7 @@ use super::{
     auth::{Keys, is_open_to_all, is_operator},
     caller::Asker,
     client_address::ClientAddress,
-    conditions::is_fenced,
+    conditions::{is_fenced, only_looks},
     cors::cors,
     extract::{Named, bad_name, bad_path},
     forward::{Elsewhere, Junction, destroys},
@@ -117,7 +117,8 @@ impl Edge {
     async fn answer_one(&self, request: Request, address: IpAddr) -> Response {
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let request_id = self.request_id(request.headers());
-        let is_fenced = method.is_safe() && is_fenced(request.headers());
+        let only_looks = only_looks(&method, uri.path());
+        let is_fenced = only_looks && is_fenced(request.headers());
 
         let asker = match self.side {
             Side::Public => self.client(&request, address),
@@ -139,7 +140,7 @@ impl Edge {
             && !(response.status().is_success() && destroys(&method, uri.path(), simulation.id()))
             && let Err(error) = self.confirm(simulation, is_fenced).await
         {
-            let is_done = response.status().is_success() && !method.is_safe();
+            let is_done = response.status().is_success() && !only_looks;
             let error = if is_done {
                 error.after_the_fact(simulation.durability())
             } else {
@@ -258,7 +259,7 @@ impl Edge {
             Found::Elsewhere(id, peer) => return (None, misdirected(id, peer)),
         }
         if here.is_some()
-            && !request.method().is_safe()
+            && !only_looks(request.method(), request.uri().path())
             && let Err(error) = self.simulations.check_writable()
         {
             return (here, Problem::from(error).into_response());
@@ -402,8 +403,11 @@ fn refusal(request: &Request) -> Option<Problem> {
         let detail = "this method is not served";
         return Some(Problem::new(ProblemCode::MethodNotAllowed, detail));
     }
-    let is_page = path.starts_with("/docs") || path.starts_with("/problems/");
-    if !is_page && !is_acceptable(request.headers(), path) {
+    // What these answer with is theirs to say.
+    let has_own_types = ["/docs", "/problems/", "/assets/"]
+        .iter()
+        .any(|prefix| path.starts_with(prefix));
+    if !has_own_types && !is_acceptable(request.headers(), path) {
         let detail = "replies are application/json";
         return Some(Problem::new(ProblemCode::NotAcceptable, detail));
     }

@@ -21,7 +21,7 @@ use super::{
     conditions, json::parse, problem::Problem, problem_code::ProblemCode, state::AppState,
 };
 use crate::{
-    id::{BodyId, ID_RULE, JointId, SimulationId},
+    id::{BodyId, ControllerId, ID_RULE, JointId, SimulationId},
     physics::Fault,
     simulations::{IdempotencyKey, SimulationHandle, Terms},
 };
@@ -56,6 +56,9 @@ pub(super) struct BodyName(pub(super) BodyId);
 /// The joint that the path names.
 pub(super) struct JointName(pub(super) JointId);
 
+/// The controller that the path names.
+pub(super) struct ControllerName(pub(super) ControllerId);
+
 /// A JSON body.
 pub(super) struct Json<T>(pub(super) T);
 
@@ -87,7 +90,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Simulation {
         if let Some(seen) = conditions::witness(&parts.headers)? {
             simulation.recognise(seen)?;
         }
-        if parts.method.is_safe() {
+        if conditions::only_looks(&parts.method, parts.uri.path()) {
             conditions::check_consistency(&parts.headers)?;
         }
         Ok(Self(simulation))
@@ -135,6 +138,17 @@ impl<S: Send + Sync> FromRequestParts<S> for JointName {
         JointId::parse(&text)
             .map(Self)
             .map_err(|_| bad_name("joint_id"))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ControllerName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = path_parameter(parts, state, "controller_id").await?;
+        ControllerId::parse(&text)
+            .map(Self)
+            .map_err(|_| bad_name("controller_id"))
     }
 }
 
@@ -265,10 +279,16 @@ pub(super) async fn read(
     body: Body,
     maximum: usize,
 ) -> Result<Bytes, Problem> {
-    let too_large = |used| {
-        let code = ProblemCode::BodyTooLarge;
-        Problem::limit_exceeded(code, "MAX_REQUEST_BYTES", maximum, used)
-    };
+    read_within(headers, body, ("MAX_REQUEST_BYTES", maximum)).await
+}
+
+/// Reads a body that has a limit of its own, by the name of that.
+pub(super) async fn read_within(
+    headers: &HeaderMap,
+    body: Body,
+    (limit, maximum): (&'static str, usize),
+) -> Result<Bytes, Problem> {
+    let too_large = |used| Problem::limit_exceeded(ProblemCode::BodyTooLarge, limit, maximum, used);
     let announced = headers.get(header::CONTENT_LENGTH);
     let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     let mut body = body;

@@ -10,6 +10,7 @@ use serde_path_to_error::{Path, Segment};
 
 use super::{problem::Problem, problem_code::ProblemCode};
 use crate::physics::Fault;
+pub(super) use crate::physics::Object;
 
 /// How much of what a client sent is repeated to it.
 const MAX_ECHO: usize = 64;
@@ -19,9 +20,6 @@ pub(super) enum OneOrMany<T> {
     One(Box<T>),
     Many(Vec<T>),
 }
-
-/// An object. serde would also take an array of its fields' values in their order.
-pub(super) struct Object<T>(pub(super) T);
 
 /// Parses a body.
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
@@ -39,18 +37,27 @@ where
     Ok(objects.into_iter().map(|Object(object)| object).collect())
 }
 
+/// Parses what stands at `place` in a body that is JSON.
+pub(super) fn parse_within<T: DeserializeOwned>(place: &str, bytes: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(bytes).or_else(|_| locate_within(place, bytes))
+}
+
 fn locate<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     // The parser takes a number that does not fit its field, and a null where a word is expected,
     // for faults of syntax: whether the body is JSON must be asked without regard to the type.
     if let Err(error) = serde_json::from_slice::<serde_json::Value>(bytes) {
         return Err(malformed(&error));
     }
+    locate_within("", bytes)
+}
+
+fn locate_within<T: DeserializeOwned>(place: &str, bytes: &[u8]) -> Result<T, Problem> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let error = match serde_path_to_error::deserialize(&mut reader) {
         Ok(value) => return Ok(value),
         Err(error) => error,
     };
-    let mut pointer = pointer(error.path());
+    let mut pointer = format!("{place}{}", pointer(error.path()));
     let detail = error.inner().to_string();
     let detail = detail.split(" at line ").next().unwrap_or_default();
     let named = |prefix: &str| detail.strip_prefix(prefix)?.split('`').next();
@@ -121,26 +128,6 @@ fn shorten_quotes(text: &str) -> String {
     parts.concat().chars().take(8 * MAX_ECHO).collect()
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor<T>(PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Visitor<T> {
-            type Value = Object<T>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("an object")
-            }
-
-            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                T::deserialize(de::value::MapAccessDeserializer::new(map)).map(Object)
-            }
-        }
-
-        deserializer.deserialize_map(Visitor(PhantomData))
-    }
-}
-
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor<T>(PhantomData<T>);
@@ -205,7 +192,7 @@ mod tests {
         let cases = [
             ("{", "malformed_json", "none"),
             (r#"{"id":"a","shape":"plane"} {}"#, "malformed_json", "none"),
-            (r#"{"id":"a"}"#, "invalid_value", "/shape"),
+            (r#"{"shape":"plane"}"#, "invalid_value", "/id"),
             (r#"{"id":"a","shape":"blob"}"#, "invalid_value", "/shape"),
             (
                 r#"[{"id":"a","shape":"sphere","size":[1],"x/y":1}]"#,

@@ -11,10 +11,12 @@ mod extract;
 mod fly;
 mod forward;
 mod hop;
+mod item;
 mod json;
 mod metrics_server;
 mod observed;
 mod openapi;
+mod paging;
 mod problem;
 mod problem_code;
 mod router;
@@ -26,6 +28,7 @@ use std::sync::Arc;
 
 use tokio::{net::TcpListener, sync::Semaphore};
 
+pub(crate) use self::problem::problem_of;
 use self::{
     edge::{Edge, Side},
     forward::{Forwarder, Junction},

@@ -8,13 +8,14 @@ use axum::{
 };
 use hyper::StatusCode;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::problem_code::ProblemCode;
 use crate::{
     id::SimulationId,
     physics::{Fault, PhysicsError},
-    simulations::SimulationError,
+    simulations::{AssetError, SimulationError},
 };
 
 /// A problem on its way to the client. The edge writes it down, as it knows the request.
@@ -42,7 +43,9 @@ pub(crate) struct ProblemBody<'a> {
     status: u16,
     /// What is wrong with this request.
     detail: &'a str,
-    /// The path of the request.
+    /// The path of the request; not inside of a reply.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    #[schema(required = false)]
     instance: &'a str,
     /// The code.
     error: ProblemCode,
@@ -52,7 +55,9 @@ pub(crate) struct ProblemBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     sim_id: Option<&'a str>,
-    /// Names the request in the logs.
+    /// Names the request in the logs; left out where the problem is a part of a reply.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    #[schema(required = false)]
     request_id: &'a str,
     /// Every value that cannot be taken.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -105,6 +110,7 @@ struct Limit {
 }
 
 /// What the edge knows of the request that met a problem.
+#[derive(Default)]
 pub(super) struct Circumstances<'a> {
     pub(super) path: &'a str,
     pub(super) sim_id: Option<&'a str>,
@@ -168,6 +174,10 @@ impl Problem {
 
     /// The problem as it is written down for a request.
     pub(super) fn to_json(&self, circumstances: &Circumstances<'_>) -> Vec<u8> {
+        self.to_text(circumstances).into_bytes()
+    }
+
+    fn to_text(&self, circumstances: &Circumstances<'_>) -> String {
         let (code, title, status) = self.code.describe();
         let sim_id = self.sim_id.as_ref().map(SimulationId::as_str);
         let body = ProblemBody {
@@ -188,7 +198,16 @@ impl Problem {
             retryable: status.is_server_error().then(|| self.retry_after.is_some()),
             outcome: (self.code == ProblemCode::OutcomeUnknown).then_some("unknown"),
         };
-        serde_json::to_vec(&body).expect("problems have nothing that cannot be written")
+        serde_json::to_string(&body).expect("problems have nothing that cannot be written")
+    }
+
+    /// The problem as a part of a reply about a simulation.
+    pub(super) fn to_part(&self, path: &str, sim_id: &SimulationId) -> Vec<u8> {
+        self.to_json(&Circumstances {
+            path,
+            sim_id: Some(sim_id.as_str()),
+            request_id: "",
+        })
     }
 
     pub(super) fn limit_exceeded(
@@ -207,6 +226,14 @@ impl Problem {
             ..Self::new(code, detail)
         }
     }
+}
+
+/// A command that was refused, as it is told of inside of a reply: what belongs to the request as a
+/// whole is left out.
+pub(crate) fn problem_of(error: &PhysicsError) -> Box<RawValue> {
+    let problem = Problem::from(error.clone());
+    RawValue::from_string(problem.to_text(&Circumstances::default()))
+        .expect("problems are written as JSON")
 }
 
 impl IntoResponse for Problem {
@@ -281,6 +308,18 @@ impl From<SimulationError> for Problem {
             Error::Unreplayable { .. } => said(Code::NondeterminismDetected),
             Error::NotJournalled(_) => said(Code::NotJournalled),
             Error::OwnerUnreachable(_) | Error::Ownerless(..) => said(Code::OwnerUnreachable),
+            Error::AssetNotFound(_) => said(Code::AssetNotFound),
+            Error::Assets(AssetError::Full {
+                limit,
+                maximum,
+                used,
+            }) => Self::limit_exceeded(Code::QuotaExceeded, limit, maximum, used),
+            Error::Assets(ref error @ AssetError::Unavailable(_)) => {
+                tracing::debug!(%error, "the store of assets did not do as asked");
+                let detail =
+                    "the store of assets does not answer as it should; nothing was applied";
+                Self::new(Code::RegistryUnavailable, detail)
+            }
             Error::Physics(refused) => refused.into(),
         };
         Self {
@@ -304,6 +343,8 @@ impl From<PhysicsError> for Problem {
             PhysicsError::JointNotFound(_) => said(ProblemCode::JointNotFound),
             PhysicsError::BodyExists(_) => said(ProblemCode::BodyExists),
             PhysicsError::JointExists(_) => said(ProblemCode::JointExists),
+            PhysicsError::ControllerNotFound(_) => said(ProblemCode::ControllerNotFound),
+            PhysicsError::ControllerExists(_) => said(ProblemCode::ControllerExists),
         }
     }
 }

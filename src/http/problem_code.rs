@@ -17,6 +17,8 @@ pub enum ProblemCode {
     SimulationLost,
     BodyNotFound,
     JointNotFound,
+    AssetNotFound,
+    ControllerNotFound,
     RouteNotFound,
     MethodNotAllowed,
     NotAcceptable,
@@ -27,6 +29,7 @@ pub enum ProblemCode {
     SimulationExists,
     BodyExists,
     JointExists,
+    ControllerExists,
     IdempotencyKeyInFlight,
     ReplyNotKept,
     HistoryLost,
@@ -63,6 +66,8 @@ impl ProblemCode {
         Self::SimulationLost,
         Self::BodyNotFound,
         Self::JointNotFound,
+        Self::AssetNotFound,
+        Self::ControllerNotFound,
         Self::RouteNotFound,
         Self::MethodNotAllowed,
         Self::NotAcceptable,
@@ -73,6 +78,7 @@ impl ProblemCode {
         Self::SimulationExists,
         Self::BodyExists,
         Self::JointExists,
+        Self::ControllerExists,
         Self::IdempotencyKeyInFlight,
         Self::ReplyNotKept,
         Self::HistoryLost,
@@ -124,6 +130,10 @@ impl ProblemCode {
             Self::SimulationLost => ("simulation_lost", "The simulation is lost", S::NOT_FOUND),
             Self::BodyNotFound => ("body_not_found", "No such body", S::NOT_FOUND),
             Self::JointNotFound => ("joint_not_found", "No such joint", S::NOT_FOUND),
+            Self::AssetNotFound => ("asset_not_found", "No such asset", S::NOT_FOUND),
+            Self::ControllerNotFound => {
+                ("controller_not_found", "No such controller", S::NOT_FOUND)
+            }
             Self::RouteNotFound => ("route_not_found", "No such route", S::NOT_FOUND),
             Self::MethodNotAllowed => (
                 "method_not_allowed",
@@ -154,6 +164,7 @@ impl ProblemCode {
             Self::SimulationExists => ("simulation_exists", "The simulation exists", S::CONFLICT),
             Self::BodyExists => ("body_exists", "The body exists", S::CONFLICT),
             Self::JointExists => ("joint_exists", "The joint exists", S::CONFLICT),
+            Self::ControllerExists => ("controller_exists", "The controller exists", S::CONFLICT),
             Self::IdempotencyKeyInFlight => (
                 "idempotency_key_in_flight",
                 "A request with this idempotency key is under way",
@@ -211,7 +222,7 @@ impl ProblemCode {
             ),
             Self::QuotaExceeded => (
                 "quota_exceeded",
-                "No more simulations can be created here",
+                "There is no room for more here",
                 S::TOO_MANY_REQUESTS,
             ),
             Self::EngineFault => (

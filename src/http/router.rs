@@ -13,7 +13,9 @@ use super::{
     problem::Problem,
     problem_code::ProblemCode,
     routes::{
-        admin, bodies, bundles, forces, history, joints, listing, service, simulations, stepping,
+        admin, assets, bodies, bundles, capabilities, commands, controllers, events, forces,
+        history, imports, inverse_kinematics, joints, listing, observation, queries, service,
+        simulations, stepping,
     },
     state::AppState,
 };
@@ -24,6 +26,7 @@ pub(super) fn documented() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .routes(routes!(service::show_health))
         .routes(routes!(service::show_readiness))
         .routes(routes!(service::show_openapi))
+        .routes(routes!(capabilities::show_capabilities))
         .routes(routes!(service::explain_problem))
         .routes(routes!(
             simulations::create_simulation,
@@ -34,13 +37,19 @@ pub(super) fn documented() -> (Router<AppState>, utoipa::openapi::OpenApi) {
             simulations::patch_simulation,
             simulations::destroy_simulation
         ))
-        .routes(routes!(simulations::show_state))
+        .routes(routes!(observation::show_state))
+        .routes(routes!(observation::show_contacts))
+        .routes(routes!(observation::show_energy))
+        .routes(routes!(queries::answer_queries))
         .routes(routes!(simulations::keep_alive))
+        .routes(routes!(events::list_events))
+        .routes(routes!(assets::upload_asset, assets::download_asset))
         .routes(routes!(history::show_journal))
         .routes(routes!(bundles::show_bundle))
         .routes(routes!(history::verify_simulation))
         .routes(routes!(stepping::step))
         .routes(routes!(stepping::record_trajectory))
+        .routes(routes!(commands::execute_batch))
         .routes(routes!(bodies::add_bodies, bodies::list_bodies))
         .routes(routes!(
             bodies::show_body,
@@ -54,6 +63,17 @@ pub(super) fn documented() -> (Router<AppState>, utoipa::openapi::OpenApi) {
             joints::show_joint,
             joints::patch_joint,
             joints::remove_joint
+        ))
+        .routes(routes!(imports::import))
+        .routes(routes!(inverse_kinematics::reach))
+        .routes(routes!(
+            controllers::add_controllers,
+            controllers::list_controllers
+        ))
+        .routes(routes!(
+            controllers::show_controller,
+            controllers::patch_controller,
+            controllers::remove_controller
         ))
         .split_for_parts()
 }

@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use super::{caller::Caller, forward::Forwarder};
 use crate::{
     config::Config,
+    imports::ImportLimits,
     simulations::{Peer, SimulationError, Simulations},
 };
 
@@ -56,6 +57,14 @@ impl AppState {
     /// How large the body of a request may be.
     pub(super) fn max_request_bytes(&self) -> usize {
         self.config.max_request_bytes as usize
+    }
+
+    /// How much may be imported at once.
+    pub(super) fn import_limits(&self) -> ImportLimits {
+        ImportLimits {
+            max_bytes: self.config.max_import_bytes as usize,
+            max_bodies: self.config.max_bodies_per_simulation as usize,
+        }
     }
 }
 

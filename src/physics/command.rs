@@ -1,15 +1,22 @@
 //! Every way to change a world, as data: what can be written down can be replayed.
 
+use std::{collections::BTreeSet, sync::Arc};
+
 use serde::{Deserialize, Serialize};
 
 use super::{
+    asset::AssetId,
+    batch::{Batch, Report},
     body::{BodyPatch, BodySpec},
     config::WorldPatch,
+    controller::{ControllerPatch, ControllerSpec},
+    import::Import,
+    inverse_kinematics::{InverseKinematics, Reached},
     joint::{JointPatch, JointSpec},
     trajectory::Trajectory,
     vector::Vec3,
 };
-use crate::id::{BodyId, JointId};
+use crate::id::{BodyId, ControllerId, JointId};
 
 /// One change of a world.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,13 +43,27 @@ pub enum Command {
     /// Adds several joints, all or none.
     AddJoints(Vec<JointSpec>),
     /// Changes a joint.
-    PatchJoint(JointId, JointPatch),
+    PatchJoint(JointId, Box<JointPatch>),
     /// Removes a joint.
     RemoveJoint(JointId),
+    /// Adds what a description brings, all or none.
+    Import(Box<Import>),
+    /// Moves the joints of a multibody so that a link comes to where it is wanted.
+    InverseKinematics(Box<InverseKinematics>),
+    /// Adds one controller.
+    AddController(Box<ControllerSpec>),
+    /// Adds several controllers, all or none.
+    AddControllers(Vec<ControllerSpec>),
+    /// Changes a controller.
+    PatchController(ControllerId, Box<ControllerPatch>),
+    /// Removes a controller.
+    RemoveController(ControllerId),
     /// Lets time pass.
     Step(Steps),
     /// Lets time pass and records a body.
     Record(BodyId, Recording),
+    /// Several commands and a span of time.
+    Batch(Arc<Batch>),
     /// Panics inside the engine after some steps, for tests of what contains it.
     #[cfg(test)]
     Panic(u32),
@@ -69,8 +90,11 @@ pub struct Recording {
 /// A push at once.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Impulse {
-    /// N·s, world axes.
-    pub impulse: Vec3,
+    /// N·s, world axes; this or the torque impulse, or both.
+    pub impulse: Option<Vec3>,
+    /// N·m·s, world axes.
+    #[serde(default)]
+    pub torque_impulse: Option<Vec3>,
     /// Where it acts, world coordinates; the centre of mass unless given.
     pub point: Option<Vec3>,
 }
@@ -106,8 +130,20 @@ pub enum Outcome {
     JointsAdded(Vec<JointId>),
     /// A joint was changed.
     JointPatched(JointId),
+    /// A description was imported.
+    Imported(Box<Import>),
+    /// A link of a multibody was moved.
+    Reached(Box<Reached>),
+    /// A controller was added.
+    ControllerAdded(ControllerId),
+    /// Controllers were added, in the order of the request.
+    ControllersAdded(Vec<ControllerId>),
+    /// A controller was changed.
+    ControllerPatched(ControllerId),
     /// A recording is complete.
     Recorded(Box<Trajectory>),
+    /// A batch is through.
+    Reported(Box<Report>),
 }
 
 impl Command {
@@ -116,6 +152,7 @@ impl Command {
         match self {
             Self::Step(steps) => steps.count,
             Self::Record(_, recording) => recording.steps.count,
+            Self::Batch(batch) => batch.step_count(),
             #[cfg(test)]
             Self::Panic(count) => *count,
             Self::Configure(_)
@@ -129,35 +166,151 @@ impl Command {
             | Self::AddJoint(_)
             | Self::AddJoints(_)
             | Self::PatchJoint(..)
-            | Self::RemoveJoint(_) => 0,
+            | Self::RemoveJoint(_)
+            | Self::Import(_)
+            | Self::InverseKinematics(_)
+            | Self::AddController(_)
+            | Self::AddControllers(_)
+            | Self::PatchController(..)
+            | Self::RemoveController(_) => 0,
         }
     }
 
-    /// How many bodies and joints it adds.
+    /// Whether it may take more than a moment although it takes no step.
+    pub fn takes_long(&self) -> bool {
+        if let Self::Batch(batch) = self {
+            return batch.items.iter().any(|item| item.command.takes_long());
+        }
+        matches!(self, Self::InverseKinematics(request) if request.takes_long())
+    }
+
+    /// The assets that it names.
+    pub fn assets(&self) -> BTreeSet<AssetId> {
+        let mut named = BTreeSet::new();
+        match self {
+            Self::AddBody(spec) => spec.name_assets(&mut named),
+            Self::AddBodies(specs) => specs.iter().for_each(|spec| spec.name_assets(&mut named)),
+            Self::PatchBody(_, patch) => patch.name_assets(&mut named),
+            Self::Import(import) => {
+                for spec in &import.bodies {
+                    spec.name_assets(&mut named);
+                }
+            }
+            Self::Batch(batch) => {
+                let of_items = batch.items.iter().map(|item| item.command.assets());
+                named.extend(of_items.flatten());
+            }
+            Self::InverseKinematics(_)
+            | Self::AddController(_)
+            | Self::AddControllers(_)
+            | Self::PatchController(..)
+            | Self::RemoveController(_)
+            | Self::Configure(_)
+            | Self::RemoveBody(_)
+            | Self::ApplyImpulse(..)
+            | Self::SetForce(..)
+            | Self::ClearForce(_)
+            | Self::AddJoint(_)
+            | Self::AddJoints(_)
+            | Self::PatchJoint(..)
+            | Self::RemoveJoint(_)
+            | Self::Step(_)
+            | Self::Record(..) => {}
+            #[cfg(test)]
+            Self::Panic(_) => {}
+        }
+        named
+    }
+
+    /// How much it adds, in simple bodies, joints and controllers: a body counts for more that takes longer to
+    /// be made.
     pub fn added(&self) -> usize {
         match self {
-            Self::AddBody(_) | Self::AddJoint(_) => 1,
-            Self::AddBodies(specs) => specs.len(),
+            Self::AddBody(spec) => spec.effort(),
+            Self::AddBodies(specs) => specs.iter().map(BodySpec::effort).sum(),
+            Self::PatchBody(_, patch) => patch.effort(),
+            Self::AddJoint(_) => 1,
             Self::AddJoints(specs) => specs.len(),
+            Self::Batch(batch) => batch.weight(),
+            Self::Import(import) => {
+                let bodies = import.bodies.iter().map(BodySpec::effort);
+                bodies.sum::<usize>() + import.joints.len()
+            }
+            Self::AddController(_) => 1,
+            Self::AddControllers(specs) => specs.len(),
             Self::Configure(_)
-            | Self::PatchBody(..)
             | Self::RemoveBody(_)
             | Self::ApplyImpulse(..)
             | Self::SetForce(..)
             | Self::ClearForce(_)
             | Self::PatchJoint(..)
             | Self::RemoveJoint(_)
+            | Self::InverseKinematics(_)
+            | Self::PatchController(..)
+            | Self::RemoveController(_)
             | Self::Step(_)
             | Self::Record(..) => 0,
             #[cfg(test)]
             Self::Panic(_) => 0,
         }
     }
+
+    /// The same without what does not change a world.
+    #[must_use]
+    pub fn unobserved(self) -> Self {
+        if let Self::Record(_, recording) = self {
+            return Self::Step(recording.steps);
+        }
+        if let Self::Batch(batch) = &self
+            && batch.observe.is_some()
+        {
+            return batch.unobserved().into();
+        }
+        self
+    }
+
+    /// Whether it may be part of a batch.
+    pub(super) fn is_for_batches(&self) -> bool {
+        !matches!(self, Self::Batch(_) | Self::Record(..) | Self::Import(_))
+    }
+
+    /// Whether later commands may name what it adds.
+    pub(super) fn adds_names(&self) -> bool {
+        matches!(
+            self,
+            Self::AddBody(_)
+                | Self::AddBodies(_)
+                | Self::AddJoint(_)
+                | Self::AddJoints(_)
+                | Self::AddController(_)
+                | Self::AddControllers(_)
+        )
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_takes_long_to_make_counts_for_more_than_many_simple_bodies() {
+        let added = |shape: &str| {
+            let body = format!(r#"{{"id":"body",{shape}}}"#);
+            Command::AddBody(serde_json::from_str(&body).unwrap()).added()
+        };
+        let points = vec![[0.0; 3]; 5000];
+        let points = serde_json::to_string(&points).unwrap();
+        assert_eq!(added(r#""shape":"sphere","radius":1"#), 1);
+        assert_eq!(added(r#""colliders":[]"#), 1);
+        let heavy = [
+            format!(r#""shape":"convex_hull","vertices":{points}"#),
+            format!(r#""colliders":[{{"shape":"mesh","vertices":{points},"indices":[]}}]"#),
+            r#""shape":"convex_decomposition","vertices":[],"indices":[]"#.to_owned(),
+        ];
+        for shape in heavy {
+            assert!(added(&shape) > 150, "{shape}");
+        }
+    }
 
     #[test]
     fn a_command_survives_being_written_down() {

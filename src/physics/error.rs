@@ -1,7 +1,7 @@
 //! Why a command cannot be applied.
 
 use super::fault::{Fault, Faults};
-use crate::id::{BodyId, JointId};
+use crate::id::{BodyId, ControllerId, JointId};
 
 /// Why a world refuses a command. Nothing of a refused command has been applied.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -31,6 +31,27 @@ pub enum PhysicsError {
     /// The name of a joint is taken.
     #[error("joint {0} exists")]
     JointExists(JointId),
+    /// The controller that a command is about does not exist.
+    #[error("no controller {0}")]
+    ControllerNotFound(ControllerId),
+    /// The name of a controller is taken.
+    #[error("controller {0} exists")]
+    ControllerExists(ControllerId),
+}
+
+impl PhysicsError {
+    /// The same of values that stand below `field` in the request.
+    #[must_use]
+    pub fn within(self, field: &str) -> Self {
+        let Self::Invalid(faults) = self else {
+            return self;
+        };
+        let below = |fault: Fault| Fault {
+            pointer: format!("/{field}{}", fault.pointer),
+            ..fault
+        };
+        Self::Invalid(faults.into_iter().map(below).collect())
+    }
 }
 
 /// A panic inside the engine. The world it happened in must not be used again.

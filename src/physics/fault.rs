@@ -52,6 +52,11 @@ impl Faults {
         self.place.truncate(outer);
     }
 
+    /// Notes what was found elsewhere, where it was found.
+    pub(super) fn extend(&mut self, found: Vec<Fault>) {
+        self.found.extend(found);
+    }
+
     /// All faults, in the order they were found.
     pub fn into_vec(self) -> Vec<Fault> {
         self.found
@@ -96,6 +101,11 @@ impl Faults {
                 format_args!("must be finite and no longer than {longest:e}"),
             );
         }
+    }
+
+    /// A place in the world.
+    pub(crate) fn check_position(&mut self, field: &str, value: Vec3) {
+        self.check_vector(field, value, MAX_DISTANCE);
     }
 
     /// A direction of any length, which will be normalised.

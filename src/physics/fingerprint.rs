@@ -10,11 +10,11 @@ use super::{
 };
 
 /// The engine's version.
-const RAPIER: &str = "0.36.1";
+pub const RAPIER: &str = "0.36.1";
 /// The version of the engine's geometry.
-const PARRY: &str = "0.31.1";
+pub const PARRY: &str = "0.31.1";
 /// Which of the engine's features change its results.
-const FEATURES: &str = "enhanced-determinism";
+pub const FEATURES: &str = "enhanced-determinism";
 
 /// How long the scene is watched, which has bounces, slides, a swing and a drop by then.
 const STEPS: u32 = 120;
@@ -40,7 +40,21 @@ const BODIES: &str = r#"[
     {"id": "drum", "shape": "cylinder", "half_height": 0.3, "radius": 0.3, "position": [-0.2, 2.1, 0.5],
      "orientation": [0.7071068, 0, 0, 0.7071068], "angular_velocity": [0, 0, -3]},
     {"id": "arm", "shape": "box", "size": [1.2, 0.1, 0.1], "position": [0.6, 2.5, 0], "velocity": [0, -1, 0]},
-    {"id": "fist", "shape": "sphere", "radius": 0.2, "position": [1.2, 2.5, 0], "mass": 2}
+    {"id": "fist", "shape": "sphere", "radius": 0.2, "position": [1.2, 2.5, 0], "mass": 2},
+    {"id": "land", "kind": "static", "shape": "heightfield", "position": [0, 0.2, 4], "scale": [4, 1, 4],
+     "heights": [[0, 0.3, 0.1], [0.2, 0, 0.2], [0.1, 0.4, 0]]},
+    {"id": "slide", "kind": "static", "shape": "mesh", "position": [0, 0, -4], "indices": [[0, 1, 2], [0, 2, 3]],
+     "vertices": [[-2, 1.1, -2], [-2, 0.6, 2], [2, 0.1, 2], [2, 0.5, -2]]},
+    {"id": "hull", "shape": "convex_hull", "position": [0.1, 1, 4], "angular_velocity": [1, 2, 3],
+     "vertices": [[-0.3, 0, 0], [0.4, 0, 0.1], [0, 0.5, 0], [0.1, 0.1, 0.6], [0.3, 0.3, 0.3]]},
+    {"id": "jack", "shape": "voxels", "position": [-0.7, 1, 3.6], "voxel_size": [0.2, 0.2, 0.2], "density": 300,
+     "voxels": [[0, 0, 0], [1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1, 1]]},
+    {"id": "nut", "shape": "convex_decomposition", "position": [-1, 1.6, -4], "resolution": 16, "border_radius": 0.02,
+     "vertices": [[0, 0, 0], [0.6, 0, 0], [0, 0.6, 0], [0, 0, 0.6]], "indices": [[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]]},
+    {"id": "cone", "shape": "cone", "axis": "x", "size": [0.3, 0.25], "position": [-0.6, 1.7, -3.4]},
+    {"id": "barbell", "position": [0.2, 1.5, -4.3], "friction_combine_rule": "geometric_mean", "colliders": [
+     {"shape": "sphere", "radius": 0.2, "position": [-0.4, 0, 0]}, {"shape": "sphere", "radius": 0.25, "position": [0.4, 0, 0]},
+     {"shape": "capsule", "axis": "x", "size": [0.4, 0.05]}]}
 ]"#;
 
 const JOINTS: &str = r#"[
@@ -102,7 +116,7 @@ mod tests {
         let computed = Fingerprint::compute();
         assert_eq!(
             computed.as_str(),
-            "rapier 0.36.1, parry 0.31.1, enhanced-determinism, golden ffb9d98b58907e3b",
+            "rapier 0.36.1, parry 0.31.1, enhanced-determinism, golden 3e61f0993560d1fd",
             "the engine's results have changed, or how a state is hashed: worlds that are kept \
              cannot be computed again by this build. If that is meant, say so in the changelog and \
              put the new digest here"

@@ -6,12 +6,17 @@
 use std::{cell::Cell, collections::HashSet};
 
 use rapier3d::{
-    geometry::{ColliderGraphIndex, InteractionGraph},
-    prelude::{PhysicsWorld, RigidBodyHandle, ShapeType},
+    dynamics::Multibody,
+    geometry::{ColliderGraphIndex, ColliderHandle, InteractionGraph},
+    prelude::{GenericJoint, PhysicsWorld, RigidBodyHandle, ShapeType},
 };
 
 use super::{
+    articulation::joint_above,
+    body::ColliderSpec,
     fault::Faults,
+    joint::JointSpec,
+    limits::MAX_MULTIBODY_LINKS,
     roster::{Body, Joint, Roster},
     shape::ShapeKind,
     vector::Vec3,
@@ -26,17 +31,20 @@ impl World {
         let mut faults = Faults::default();
         self.config.check(&mut faults);
         for body in self.roster.bodies.values() {
-            body.spec.check(self.config.dimensions, &mut faults);
+            body.spec
+                .check(self.config.dimensions, &self.assets, &mut faults);
         }
         for joint in self.roster.joints.values() {
-            joint.spec.check_limits(&mut faults);
+            joint.spec.check_settings(&mut faults);
         }
         faults.is_empty()
             && self.time().is_finite()
+            && self.events.is_sound()
             && self.engine.gravity == self.config.gravity.into()
             && parameters_match(&self.engine)
             && bodies_match(&self.engine, &self.roster)
             && joints_match(&self.engine, &self.roster)
+            && self.controllers_match()
             && contacts_match(&self.engine)
             && tree_matches(&self.engine)
     }
@@ -54,14 +62,16 @@ fn parameters_match(engine: &PhysicsWorld) -> bool {
 fn bodies_match(engine: &PhysicsWorld, roster: &Roster) -> bool {
     let handles: HashSet<RigidBodyHandle> =
         roster.bodies.values().map(|body| body.handle).collect();
-    let counts = [
+    let bodies = [
         handles.len(),
         engine.bodies.len(),
-        engine.colliders.len(),
         engine.bodies.iter().count(),
-        engine.colliders.iter().count(),
     ];
-    counts == [roster.bodies.len(); 5]
+    let specified = roster.bodies.values();
+    let specified: usize = specified.map(|body| body.spec.collider_count()).sum();
+    let colliders = [engine.colliders.len(), engine.colliders.iter().count()];
+    bodies == [roster.bodies.len(); 3]
+        && colliders == [specified; 2]
         && engine.soft_bodies.is_empty()
         && roster
             .bodies
@@ -73,40 +83,110 @@ fn body_matches(engine: &PhysicsWorld, body: &Body) -> bool {
     let Some(found) = engine.bodies.get(body.handle) else {
         return false;
     };
-    let collider = match found.colliders() {
-        &[handle] => engine.colliders.get(handle),
-        _ => None,
-    };
     let force_is_finite = body.force.is_none_or(|held| {
         let point_is_finite = held.local_point.is_none_or(Vec3::is_finite);
         held.force.is_finite() && held.torque.is_finite() && point_is_finite
     });
     force_is_finite
         && found.body_type() == body.spec.kind.into()
-        && found.additional_solver_iterations() == 0
-        && collider.is_some_and(|collider| {
-            collider.parent() == Some(body.handle)
-                && collider.shape().shape_type() == shape_type(body.spec.shape)
+        && found.additional_solver_iterations() == body.spec.solver_iterations()
+        && body.inertia.is_finite()
+        && colliders_match(engine, body, found.colliders())
+}
+
+/// The body's colliders are its own, in the order of its specification and of the same shapes.
+fn colliders_match(engine: &PhysicsWorld, body: &Body, handles: &[ColliderHandle]) -> bool {
+    let specified = body.spec.colliders();
+    specified.len() == handles.len()
+        && specified.iter().zip(handles).all(|(spec, &handle)| {
+            engine.colliders.get(handle).is_some_and(|collider| {
+                collider.parent() == Some(body.handle)
+                    && shape_matches(spec, collider.shape().shape_type())
+            })
         })
 }
 
-/// Every joint holds the bodies that it is said to hold.
+/// Every joint holds the bodies that it is said to hold, in the way it is said to.
 fn joints_match(engine: &PhysicsWorld, roster: &Roster) -> bool {
     let handle_of = |id: &BodyId| roster.bodies.get(id).map(|body| body.handle);
     let matches = |joint: &Joint| {
-        let found = engine.impulse_joints.get(joint.handle);
-        found.is_some_and(|found| {
-            Some(found.body1()) == handle_of(&joint.spec.body_a)
-                && Some(found.body2()) == handle_of(&joint.spec.body_b)
-        })
+        let ends = [&joint.spec.body_a, &joint.spec.body_b].map(handle_of);
+        let [Some(a), Some(b)] = ends else {
+            return false;
+        };
+        match joint.handle {
+            Some(handle) => engine.impulse_joints.get(handle).is_some_and(|found| {
+                [found.body1(), found.body2()] == [a, b] && is_as_said(&joint.spec, &found.data)
+            }),
+            None if joint.spec.multibody => hangs(engine, a, b, &joint.spec),
+            None => joint.broken,
+        }
     };
+    let in_multibodies = roster.joints.values().filter(|joint| joint.spec.multibody);
+    let held = roster.joints.values().filter_map(|joint| joint.handle);
     let ends = engine.impulse_joints.joint_graph();
-    engine.impulse_joints.len() == roster.joints.len()
-        && engine.multibody_joints.multibodies().next().is_none()
+    engine.impulse_joints.len() == held.collect::<HashSet<_>>().len()
+        && engine.multibody_joints.iter().count() == in_multibodies.count()
+        && engine
+            .multibody_joints
+            .multibodies()
+            .all(|multibody| multibody_matches(engine, multibody))
         && graph_is_complete(ends, |handle| engine.bodies.contains(handle))
         && roster.joints.iter().all(|(id, joint)| {
-            *id == joint.spec.id && joint.spec.id.is_well_formed() && matches(joint)
+            let is_whole = !joint.broken || (joint.handle.is_none() && !joint.spec.multibody);
+            let is_impulse = joint.handle.is_none() || !joint.spec.multibody;
+            *id == joint.spec.id
+                && joint.spec.id.is_well_formed()
+                && is_whole
+                && is_impulse
+                && matches(joint)
         })
+}
+
+/// Whether a joint of the engine has the settings of its specification.
+fn is_as_said(spec: &JointSpec, found: &GenericJoint) -> bool {
+    let mut expected = *found;
+    expected.locked_axes = spec.locked_axes();
+    spec.apply_settings(&mut expected);
+    expected == *found
+}
+
+/// Whether one body hangs on another one by a joint of this specification.
+fn hangs(engine: &PhysicsWorld, a: RigidBodyHandle, b: RigidBodyHandle, spec: &JointSpec) -> bool {
+    let found = engine.multibody_joints.joint_between(a, b);
+    found.is_some_and(|(handle, _, link)| {
+        handle == joint_above(b)
+            && link.rigid_body_handle() == b
+            && is_as_said(spec, &link.joint.data)
+    })
+}
+
+/// Whether a multibody is a tree of bodies that exist, with as many coordinates as they have.
+fn multibody_matches(engine: &PhysicsWorld, multibody: &Multibody) -> bool {
+    let coordinates = multibody.ndofs();
+    let columns = [
+        multibody.damping().len(),
+        multibody.armature().len(),
+        multibody.frictions().len(),
+    ];
+    let mut first = 0;
+    multibody.num_links() <= MAX_MULTIBODY_LINKS
+        && multibody.couplings().is_empty()
+        && columns.iter().all(|&length| length >= coordinates)
+        && multibody.links().enumerate().all(|(index, link)| {
+            let body = engine.bodies.get(link.rigid_body_handle());
+            let linked = engine
+                .multibody_joints
+                .rigid_body_link(link.rigid_body_handle());
+            let is_placed = link.link_id() == index && link.assembly_id() == first;
+            first += link.joint.ndofs();
+            is_placed
+                && linked.is_some_and(|linked| linked.id == index)
+                && !link.joint.kinematic
+                && link.parent_id().is_none_or(|parent| parent < index)
+                && body.is_some_and(|body| index == 0 || body.is_dynamic())
+        })
+        && first == coordinates
 }
 
 /// Every contact and overlap is one of colliders that exist.
@@ -167,12 +247,33 @@ fn graph_is_complete<N: Copy, E>(
         && listed.take(ends + 1).count() == ends
 }
 
-fn shape_type(shape: ShapeKind) -> ShapeType {
-    match shape {
-        ShapeKind::Cuboid => ShapeType::Cuboid,
-        ShapeKind::Ball => ShapeType::Ball,
-        ShapeKind::Capsule => ShapeType::Capsule,
-        ShapeKind::Cylinder => ShapeType::Cylinder,
-        ShapeKind::Halfspace => ShapeType::HalfSpace,
+fn shape_matches(spec: &ColliderSpec, found: ShapeType) -> bool {
+    let is_round = spec.border_radius.is_some();
+    let either = |sharp, round| found == if is_round { round } else { sharp };
+    match spec.shape {
+        ShapeKind::Cuboid => either(ShapeType::Cuboid, ShapeType::RoundCuboid),
+        ShapeKind::Ball => found == ShapeType::Ball,
+        ShapeKind::Capsule => found == ShapeType::Capsule,
+        ShapeKind::Cylinder => either(ShapeType::Cylinder, ShapeType::RoundCylinder),
+        ShapeKind::Cone => either(ShapeType::Cone, ShapeType::RoundCone),
+        ShapeKind::Halfspace => found == ShapeType::HalfSpace,
+        ShapeKind::Segment => found == ShapeType::Segment,
+        ShapeKind::Triangle => either(ShapeType::Triangle, ShapeType::RoundTriangle),
+        ShapeKind::Polyline => found == ShapeType::Polyline,
+        ShapeKind::ConvexHull => either(
+            ShapeType::ConvexPolyhedron,
+            ShapeType::RoundConvexPolyhedron,
+        ),
+        // It falls back to the hull of its mesh.
+        ShapeKind::ConvexDecomposition => {
+            found == ShapeType::Compound
+                || either(
+                    ShapeType::ConvexPolyhedron,
+                    ShapeType::RoundConvexPolyhedron,
+                )
+        }
+        ShapeKind::TriMesh => found == ShapeType::TriMesh,
+        ShapeKind::HeightField => found == ShapeType::HeightField,
+        ShapeKind::Compound | ShapeKind::Voxels => found == ShapeType::Compound,
     }
 }

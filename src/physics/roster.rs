@@ -1,10 +1,17 @@
 //! The names of a world's bodies and joints, in the order they were added.
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 use rapier3d::prelude::{ImpulseJointHandle, RigidBodyHandle};
 use serde::{Deserialize, Serialize};
 
-use super::{body::BodySpec, joint::JointSpec, vector::Vec3};
+use super::{
+    asset::AssetId,
+    body::{BodySpec, Inertia},
+    joint::JointSpec,
+    vector::Vec3,
+};
 use crate::id::{BodyId, JointId};
 
 /// Who is in a world.
@@ -19,6 +26,7 @@ pub(super) struct Roster {
 pub(super) struct Body {
     pub(super) spec: BodySpec,
     pub(super) handle: RigidBodyHandle,
+    pub(super) inertia: Inertia,
     /// What pushes it at every step.
     pub(super) force: Option<HeldForce>,
     /// Whether the engine has disabled it because its state went beyond all bounds.
@@ -38,7 +46,11 @@ pub(super) struct HeldForce {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Joint {
     pub(super) spec: JointSpec,
-    pub(super) handle: ImpulseJointHandle,
+    /// Nothing where it is broken; a joint of a multibody is found by the body that hangs by it.
+    pub(super) handle: Option<ImpulseJointHandle>,
+    /// Whether it had to hold more than it can.
+    #[serde(default)]
+    pub(super) broken: bool,
 }
 
 /// Where each of Rapier's bodies stands in the roster.
@@ -57,6 +69,20 @@ impl Roster {
             table[slot] = position;
         }
         Positions(table)
+    }
+
+    /// The body that was added as the one of this number, as far as they are there still.
+    pub(super) fn body_at_index(&self, index: usize) -> &Body {
+        &self.bodies[index]
+    }
+
+    /// The assets that bodies are made of.
+    pub(super) fn assets(&self) -> BTreeSet<AssetId> {
+        let mut named = BTreeSet::new();
+        for body in self.bodies.values() {
+            body.spec.name_assets(&mut named);
+        }
+        named
     }
 
     /// The body at `position`.

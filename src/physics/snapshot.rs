@@ -1,18 +1,29 @@
 //! A world as bytes, from which it continues bit for bit.
 
-use std::{panic::catch_unwind, sync::Arc};
+use std::{
+    borrow::Cow,
+    panic::catch_unwind,
+    sync::{Arc, OnceLock},
+};
 
+use indexmap::IndexMap;
 use rapier3d::prelude::PhysicsWorld;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    asset::Assets,
     config::{SimulatedTime, WorldConfig},
+    controller::Controller,
+    cuts::{Cut, put_back, take_out},
+    event::EventLog,
+    listening::Sleepers,
     roster::Roster,
     world::World,
 };
+use crate::id::ControllerId;
 
 /// The layout of the bytes; another number is another layout.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// How much longer than its packed bytes a block can be at most: what claims to be longer is none,
 /// and no room is made for it.
@@ -42,6 +53,12 @@ struct Rest {
     config: WorldConfig,
     time: SimulatedTime,
     roster: Roster,
+    events: EventLog,
+    /// What is not in what the engine has written down.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    cuts: Vec<Cut>,
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    controllers: IndexMap<ControllerId, Controller>,
 }
 
 impl Snapshot {
@@ -53,19 +70,29 @@ impl Snapshot {
             config,
             time,
             roster,
+            events,
+            sleepers: _,
+            assets: _,
+            controllers,
             settled: _,
+            matter: _,
         } = world;
+        let engine_bytes =
+            postcard::to_stdvec(engine).expect("the engine has no unwritable values");
+        let (engine_bytes, cuts) = take_out(&engine_bytes, engine, roster);
         let rest = Rest {
             config: *config,
             time: *time,
             roster: Roster::clone(roster),
+            events: EventLog::clone(events),
+            cuts,
+            controllers: controllers.clone(),
         };
         let rest = rmp_serde::to_vec_named(&rest).expect("the types have no unwritable values");
         let mut plain = FORMAT.to_le_bytes().to_vec();
         plain.extend((rest.len() as u64).to_le_bytes());
         plain.extend(rest);
-        let plain =
-            postcard::to_extend(engine, plain).expect("the engine has no unwritable values");
+        plain.extend(engine_bytes);
         let packed = lz4_flex::compress_prepend_size(&plain);
 
         let mut bytes = checksum(&packed).to_vec();
@@ -89,13 +116,13 @@ impl Snapshot {
         lz4_flex::block::uncompressed_size(packed).map_or(0, |(size, _)| size)
     }
 
-    /// The world that was written down. Bytes that are no such thing never panic.
-    pub fn restore(&self) -> Result<World, SnapshotError> {
+    /// The world that was written down, given the assets that it is made of. Bytes that are no such thing never panic.
+    pub fn restore(&self, assets: &Assets) -> Result<World, SnapshotError> {
         // The engine asserts what it counts on when it is merely looked through.
-        catch_unwind(|| self.read()).unwrap_or(Err(SnapshotError::Damaged))
+        catch_unwind(|| self.read(assets)).unwrap_or(Err(SnapshotError::Damaged))
     }
 
-    fn read(&self) -> Result<World, SnapshotError> {
+    fn read(&self, assets: &Assets) -> Result<World, SnapshotError> {
         let (sum, packed) = self.0.split_first_chunk().ok_or(SnapshotError::Damaged)?;
         if *sum != checksum(packed) {
             return Err(SnapshotError::Damaged);
@@ -114,21 +141,35 @@ impl Snapshot {
             config,
             time,
             roster,
+            events,
+            cuts,
+            controllers,
         } = rmp_serde::from_slice(rest).map_err(|_| SnapshotError::Damaged)?;
+        let engine = if cuts.is_empty() {
+            Cow::Borrowed(engine)
+        } else {
+            let whole = put_back(engine, &cuts, &roster, assets);
+            Cow::Owned(whole.ok_or(SnapshotError::Damaged)?)
+        };
         let engine: PhysicsWorld =
-            postcard::from_bytes(engine).map_err(|_| SnapshotError::Damaged)?;
-        let world = World {
+            postcard::from_bytes(&engine).map_err(|_| SnapshotError::Damaged)?;
+        let mut world = World {
             engine,
             config,
             time,
             roster: Arc::new(roster),
+            events: Arc::new(events),
+            sleepers: Sleepers::default(),
+            assets: assets.clone(),
+            controllers,
             settled: true,
+            matter: OnceLock::new(),
         };
-        if world.is_sound() {
-            Ok(world)
-        } else {
-            Err(SnapshotError::Damaged)
+        if !world.is_sound() {
+            return Err(SnapshotError::Damaged);
         }
+        world.sleepers = Sleepers::of(&world.engine, &world.roster);
+        Ok(world)
     }
 }
 

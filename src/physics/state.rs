@@ -90,9 +90,16 @@ impl StateView<'_> {
     /// Writes it down as serde would, in half the time: serde looks through all that is text for
     /// what must be escaped, and neither ids nor names of fields hold any of it.
     pub fn write(&self, text: &mut String) {
+        text.push('{');
+        self.write_members(text);
+        text.push('}');
+    }
+
+    /// Writes the members of the object down.
+    pub fn write_members(&self, text: &mut String) {
         let digits = zmij::Buffer::new();
         let mut json = Json { text, digits };
-        json.raw(r#"{"sim_id":"#);
+        json.raw(r#""sim_id":"#);
         json.name(self.sim_id);
         json.raw(r#","time":"#);
         json.number(self.time);
@@ -103,7 +110,6 @@ impl StateView<'_> {
             json.raw(r#","quarantined":"#);
             json.list(&self.quarantined, |json, id| json.name(id.as_str()));
         }
-        json.raw("}");
     }
 }
 
@@ -169,8 +175,10 @@ mod tests {
         let limits = WorldLimits {
             max_bodies: 10,
             max_joints: 10,
+            max_controllers: 10,
             max_steps: 1000,
             max_frames: 1000,
+            max_commands: 10,
         };
         let bodies = serde_json::json!([
             {"id": "floor", "shape": "plane", "kind": "static"},

@@ -4,6 +4,8 @@ use rapier3d::prelude::RigidBody;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::{
+    body::BodyKind,
+    controller::Controller,
     roster::{Body, Joint},
     vector::Vec3,
     world::World,
@@ -20,8 +22,8 @@ struct Digest {
 }
 
 impl World {
-    /// A hash (xxh3) of what clients can see move: the configuration, the time, and every body and
-    /// joint in the order they were added, without their names.
+    /// A hash (xxh3) of what clients can see move: the configuration, the time, and every body,
+    /// joint and controller in the order they were added.
     ///
     /// It is of exact bits: even 0 and -0 differ. Worlds that are equal have equal hashes in any
     /// process; it takes microseconds where writing a world down takes a hundred times as long.
@@ -49,6 +51,9 @@ impl World {
         }
         for joint in self.roster.joints.values() {
             digest.add_joint(joint);
+        }
+        for controller in self.controllers.values() {
+            digest.add_controller(controller);
         }
         digest.finish()
     }
@@ -90,6 +95,11 @@ impl Digest {
             wy.to_bits(),
             wz.to_bits(),
         ]);
+        if body.spec.kind == BodyKind::KinematicPosition {
+            let target = now.next_position();
+            self.add(target.translation.to_array().map(f32::to_bits));
+            self.add(target.rotation.to_array().map(f32::to_bits));
+        }
         if let Some(held) = body.force {
             self.add(bits(held.force));
             self.add(bits(held.torque));
@@ -101,10 +111,23 @@ impl Digest {
 
     fn add_joint(&mut self, joint: &Joint) {
         let limits = joint.spec.limits.as_deref().unwrap_or_default();
-        self.add([u32::from(joint.spec.collide), count(limits.len())]);
-        for limit in limits {
-            self.add([limit.to_bits()]);
+        let settings = joint.spec.settings();
+        let flags = u32::from(joint.spec.collide)
+            | u32::from(joint.broken) << 1
+            | u32::from(!joint.spec.enabled) << 2
+            | count(settings.len()) << 3;
+        self.add([flags, count(limits.len())]);
+        for number in limits.iter().chain(&settings) {
+            self.add([number.to_bits()]);
         }
+    }
+
+    /// All of it: what a controller keeps decides how its body goes on, whether it shows or not.
+    fn add_controller(&mut self, controller: &Controller) {
+        let written = rmp_serde::to_vec(controller).expect("the types have no unwritable values");
+        self.hash = xxh3_64_with_seed(&self.block[..self.filled], self.hash);
+        self.hash = xxh3_64_with_seed(&written, self.hash);
+        self.filled = 0;
     }
 
     #[inline]
@@ -213,6 +236,11 @@ mod tests {
             Command::PatchBody(id(), patch(r#"{"orientation":[1,0,0,0]}"#)),
             Command::PatchBody(id(), patch(r#"{"velocity":[0,1,0]}"#)),
             Command::PatchBody(id(), patch(r#"{"angular_velocity":[0,1,0]}"#)),
+            Command::PatchBody(
+                id(),
+                patch(r#"{"kind":"kinematic_position","position":[0,1,0]}"#),
+            ),
+            Command::PatchBody(id(), patch(r#"{"enabled":false}"#)),
             Command::SetForce(id(), force(None)),
             Command::SetForce(id(), force(Some(Vec3([0.0; 3])))),
             Command::RemoveBody(id()),

@@ -154,7 +154,7 @@ impl<'de, const N: usize> de::Visitor<'de> for Numbers<N> {
 /// A number as it is taken in. It is read in full and then rounded, so that one that is too great
 /// becomes an infinity, which is found and named together with all other faults; negative zero
 /// becomes zero, so that equal values are equal bytes.
-pub(crate) struct Number(f32);
+pub(crate) struct Number(pub(crate) f32);
 
 impl<'de> Deserialize<'de> for Number {
     #[expect(

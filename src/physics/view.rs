@@ -1,7 +1,8 @@
 //! What can be seen of a world at one moment, after the world itself has moved on.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use rapier3d::math::Pose;
 use serde::{Serialize, Serializer};
 use utoipa::{
     PartialSchema, ToSchema,
@@ -12,10 +13,16 @@ use utoipa::{
 };
 
 use super::{
-    body::BodySpec,
+    body::{BodyKind, BodySpec},
     config::WorldConfig,
     contact::ContactLists,
-    joint::JointSpec,
+    contact_points::Touching,
+    controller::ControllerReading,
+    event::{EventLog, EventPage},
+    joining::JointMotion,
+    joint::JointView,
+    matter::Matter,
+    query::Scene,
     roster::Roster,
     vector::{Quat, Vec3},
 };
@@ -29,7 +36,15 @@ pub struct View {
     pub(super) steps: u64,
     pub(super) roster: Arc<Roster>,
     pub(super) motions: Vec<Motion>,
+    pub(super) joints: Vec<JointMotion>,
     pub(super) contacts: ContactLists,
+    pub(super) events: Arc<EventLog>,
+    pub(super) matter: Arc<Matter>,
+    /// Made when it is first asked for.
+    pub(super) scene: OnceLock<Scene>,
+    /// Only where the world was looked at closely.
+    pub(super) touching: OnceLock<Vec<Touching>>,
+    pub(super) controllers: Vec<ControllerReading>,
 }
 
 /// How a body stands and moves.
@@ -47,6 +62,12 @@ pub(super) struct Motion {
 pub struct BodyView<'a> {
     #[serde(flatten)]
     spec: BodySpec,
+    /// Its centre of mass, world coordinates, m; of a body that moves by forces, shown alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    center_of_mass: Option<Vec3>,
+    /// Its principal moments of inertia, kg·m²; of a body that moves by forces, shown alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inertia: Option<Vec3>,
     /// Whether it is at rest and costs nothing.
     sleeping: bool,
     /// The bodies it has an active contact with.
@@ -92,7 +113,20 @@ impl View {
     /// One body.
     pub fn body(&self, id: &BodyId) -> Option<BodyView<'_>> {
         let position = self.roster.bodies.get_index_of(id)?;
-        Some(self.body_at(position))
+        let mut view = self.body_at(position);
+        let body = &self.roster.bodies[position];
+        if body.spec.kind == BodyKind::Dynamic {
+            let Motion {
+                translation,
+                rotation,
+                ..
+            } = self.motions[position];
+            let pose = Pose::from_parts(translation.into(), rotation.into());
+            let center = pose.transform_point(body.inertia.center_of_mass.into());
+            view.center_of_mass = Some(center.into());
+            view.inertia = Some(body.inertia.moments);
+        }
+        Some(view)
     }
 
     /// All bodies, in the order they were added.
@@ -103,17 +137,21 @@ impl View {
     }
 
     /// One joint.
-    pub fn joint(&self, id: &JointId) -> Option<&JointSpec> {
-        self.roster.joints.get(id).map(|joint| &joint.spec)
+    pub fn joint(&self, id: &JointId) -> Option<JointView<'_>> {
+        let position = self.roster.joints.get_index_of(id)?;
+        Some(self.joint_at(position))
     }
 
     /// All joints, in the order they were added.
-    pub fn joints(&self) -> Vec<&JointSpec> {
-        self.roster
-            .joints
-            .values()
-            .map(|joint| &joint.spec)
+    pub fn joints(&self) -> Vec<JointView<'_>> {
+        (0..self.joint_count())
+            .map(|position| self.joint_at(position))
             .collect()
+    }
+
+    /// The events after the one with the number `after`, at most `limit` of them.
+    pub fn events(&self, after: u64, limit: usize) -> EventPage<'_> {
+        self.events.page(after, limit)
     }
 
     fn body_at(&self, position: usize) -> BodyView<'_> {
@@ -125,12 +163,21 @@ impl View {
                 rotation: motion.rotation,
                 linvel: motion.linvel,
                 angvel: motion.angvel,
+                mass: Some(body.inertia.mass),
                 ..body.spec.clone()
             },
+            center_of_mass: None,
+            inertia: None,
             sleeping: motion.sleeping,
             contacts: self.contacts_of(position),
             quarantined: body.quarantined,
         }
+    }
+
+    /// Where a body is.
+    pub(super) fn pose_of(&self, position: usize) -> Pose {
+        let motion = &self.motions[position];
+        Pose::from_parts(motion.translation.into(), motion.rotation.into())
     }
 
     pub(super) fn contacts_of(&self, position: usize) -> Contacts<'_> {
@@ -158,12 +205,15 @@ impl PartialSchema for BodyView<'_> {
         let names = ArrayBuilder::new().items(BodyId::schema());
         body.description = Some("A body: what was asked for, as it stands now.".to_owned());
         body.additional_properties = None;
+        for vector in ["center_of_mass", "inertia"] {
+            body.properties.insert(vector.to_owned(), Vec3::schema());
+        }
         body.properties.insert("sleeping".to_owned(), flag().into());
         body.properties.insert("contacts".to_owned(), names.into());
         body.properties
             .insert("quarantined".to_owned(), flag().into());
         body.required
-            .extend(["sleeping", "contacts"].map(str::to_owned));
+            .extend(["mass", "sleeping", "contacts"].map(str::to_owned));
         body.into()
     }
 }

@@ -1,20 +1,28 @@
 //! A world: the sole owner of Rapier's sets, changed by commands only.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use indexmap::IndexMap;
 use rapier3d::prelude::{IntegrationParameters, PhysicsWorld};
 
 use super::{
+    asset::Assets,
+    batch::Script,
     command::{Command, Outcome, Recording},
     config::{SimulatedTime, WorldConfig},
     contact::ContactLists,
+    controller::Controller,
     drag::Drag,
     error::PhysicsError,
+    event::{EventKind, EventLog},
     limits::WorldLimits,
-    roster::{HeldForce, Roster},
+    listening::Sleepers,
+    matter::Matter,
+    roster::{Body, HeldForce, Roster},
     trajectory::Recorder,
     view::{Motion, View},
 };
+use crate::id::{BodyId, ControllerId};
 
 /// A physical world.
 ///
@@ -24,8 +32,16 @@ pub struct World {
     pub(super) config: WorldConfig,
     pub(super) time: SimulatedTime,
     pub(super) roster: Arc<Roster>,
+    pub(super) events: Arc<EventLog>,
+    pub(super) sleepers: Sleepers,
+    /// What its bodies are made of, and what the next command may need.
+    pub(super) assets: Assets,
+    /// In the order they were added; not with the names, as they change at every step.
+    pub(super) controllers: IndexMap<ControllerId, Controller>,
     /// Whether nothing was changed since the last step, see [`World::is_settled`].
     pub(super) settled: bool,
+    /// What bodies consist of, as far as it was looked at since it last changed.
+    pub(super) matter: OnceLock<Arc<Matter>>,
 }
 
 /// A command under way: what is instant has been done, the steps are still to be taken.
@@ -35,9 +51,12 @@ pub struct World {
 pub struct Run {
     remaining: u32,
     dt: f64,
-    /// Whether any body is pushed at every step; no body comes or goes during a run.
+    /// Whether any body is pushed at every step; no body comes or goes while there are steps left.
     pushes: bool,
+    /// Whether any joint may break.
+    breaks: bool,
     recorder: Option<Box<Recorder>>,
+    script: Option<Box<Script>>,
     outcome: Outcome,
     #[cfg(test)]
     panics: bool,
@@ -55,7 +74,12 @@ impl World {
             config,
             time: SimulatedTime::default(),
             roster: Arc::default(),
+            events: Arc::default(),
+            sleepers: Sleepers::default(),
+            assets: Assets::default(),
+            controllers: IndexMap::new(),
             settled: true,
+            matter: OnceLock::new(),
         }
     }
 
@@ -93,9 +117,14 @@ impl World {
                 panics: true,
                 ..self.steps_of(*count, self.config.dt, Outcome::Done)
             },
+            Command::Batch(batch) => {
+                let mut run = self.steps_of(0, self.config.dt, Outcome::Done);
+                run.script = Some(Box::new(Script::new(batch, limits)));
+                self.proceed(&mut run);
+                run
+            }
             edit => {
-                let outcome = self.edit(edit);
-                self.settled = false;
+                let outcome = self.carry_out(edit);
                 self.steps_of(0, self.config.dt, outcome)
             }
         };
@@ -105,13 +134,21 @@ impl World {
     /// Takes one step of a run that is not done.
     pub fn advance(&mut self, run: &mut Run) {
         let time = self.time.time();
+        if let Some(script) = &mut run.script {
+            script.before_step(self);
+        }
         if let Some(recorder) = &mut run.recorder {
             recorder.before_step(&self.engine, &self.roster, time);
         }
-        self.step(run.dt, run.pushes);
+        self.step(run.dt, run.pushes, run.breaks);
         run.remaining -= 1;
         if let Some(recorder) = &mut run.recorder {
             recorder.after_step(&self.engine, &self.roster, time);
+        }
+        if let Some(script) = &mut run.script
+            && (script.is_stopped(self) || run.remaining == 0)
+        {
+            self.proceed(run);
         }
         #[cfg(test)]
         assert!(!(run.panics && run.remaining == 0), "a panic for tests");
@@ -119,9 +156,10 @@ impl World {
 
     /// Ends a run that is done.
     pub fn finish(&self, run: Run) -> Outcome {
-        match run.recorder {
-            Some(recorder) => Outcome::Recorded(Box::new(recorder.finish(&self.roster))),
-            None => run.outcome,
+        match (run.recorder, run.script) {
+            (Some(recorder), _) => Outcome::Recorded(Box::new(recorder.finish(&self.roster))),
+            (None, Some(script)) => Outcome::Reported(Box::new(script.finish())),
+            (None, None) => run.outcome,
         }
     }
 
@@ -149,9 +187,35 @@ impl World {
             time: self.time.time(),
             steps: self.time.steps(),
             motions: motions.collect(),
+            joints: self.joint_motions(),
             contacts: ContactLists::of(&self.engine, &self.roster),
+            events: Arc::clone(&self.events),
+            controllers: self.controller_readings(),
             roster: Arc::clone(&self.roster),
+            matter: self.matter(),
+            scene: OnceLock::new(),
+            touching: OnceLock::new(),
         }
+    }
+
+    /// Makes meshes known, for commands that are about to name them.
+    pub fn provide(&mut self, assets: &Assets) {
+        let used = self.roster.assets();
+        self.assets.retain(|id| used.contains(id));
+        self.assets.extend(assets);
+    }
+
+    /// The meshes that it knows; those that its bodies are made of are among them.
+    pub fn assets(&self) -> &Assets {
+        &self.assets
+    }
+
+    /// The meshes that its bodies are made of.
+    pub fn assets_in_use(&self) -> Assets {
+        let used = self.roster.assets();
+        let mut assets = self.assets.clone();
+        assets.retain(|id| used.contains(id));
+        assets
     }
 
     /// The configuration with the gravity and time step in force.
@@ -179,6 +243,30 @@ impl World {
         self.roster.bodies.len()
     }
 
+    /// A body and where the engine keeps it.
+    pub(super) fn body(&self, id: &BodyId) -> Option<&Body> {
+        self.roster.bodies.get(id)
+    }
+
+    /// Applies a checked command that takes no time.
+    pub(super) fn carry_out(&mut self, command: &Command) -> Outcome {
+        self.settled = false;
+        self.edit(command)
+    }
+
+    /// Does what is due in a batch between two steps.
+    fn proceed(&mut self, run: &mut Run) {
+        let Some(mut script) = run.script.take() else {
+            return;
+        };
+        let steps = script.proceed(self);
+        let (count, dt) = steps.map_or((0, None), |steps| (steps.count, steps.dt));
+        *run = Run {
+            script: Some(script),
+            ..self.steps_of(count, dt.unwrap_or(self.config.dt), Outcome::Done)
+        };
+    }
+
     fn steps_of(&self, count: u32, dt: f64, outcome: Outcome) -> Run {
         let mut bodies = self.roster.bodies.values();
         Run {
@@ -186,7 +274,9 @@ impl World {
             dt,
             pushes: count > 0
                 && bodies.any(|body| body.force.is_some() || Drag::of(&body.spec).is_some()),
+            breaks: count > 0 && self.has_breakable_joints(),
             recorder: None,
+            script: None,
             outcome,
             #[cfg(test)]
             panics: false,
@@ -205,7 +295,7 @@ impl World {
         }
     }
 
-    fn step(&mut self, dt: f64, pushes: bool) {
+    fn step(&mut self, dt: f64, pushes: bool, breaks: bool) {
         #[expect(
             clippy::cast_possible_truncation,
             reason = "the engine computes in f32"
@@ -215,11 +305,24 @@ impl World {
         if pushes {
             self.push(engine_dt);
         }
-        self.engine.step();
+        if !self.controllers.is_empty() {
+            self.drive(engine_dt);
+        }
         self.time.tick(dt);
-        self.settled = true;
+        self.step_listening();
+        let is_edited = !std::mem::replace(&mut self.settled, true);
+        if is_edited {
+            // The engine computes masses anew in the step behind an edit.
+            self.matter.take();
+        }
+        self.note_sleep(is_edited);
         if !self.engine.quarantine().is_empty() {
             self.note_quarantine();
+        }
+        if breaks {
+            for joint_id in self.break_overloaded_joints(engine_dt) {
+                self.note(EventKind::JointBroken { joint_id });
+            }
         }
     }
 
@@ -268,9 +371,17 @@ impl World {
             .iter()
             .filter_map(|&handle| self.engine.colliders.get(handle)?.parent());
         let found: Vec<_> = report.bodies().iter().copied().chain(owners).collect();
-        for body in Arc::make_mut(&mut self.roster).bodies.values_mut() {
-            body.quarantined |= found.contains(&body.handle);
+        let mut struck = Vec::new();
+        for (id, body) in &mut Arc::make_mut(&mut self.roster).bodies {
+            if !body.quarantined && found.contains(&body.handle) {
+                body.quarantined = true;
+                struck.push(id.clone());
+            }
         }
+        for body_id in struck {
+            self.note(EventKind::Quarantined { body_id });
+        }
+        self.matter.take();
     }
 }
 

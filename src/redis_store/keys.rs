@@ -1,6 +1,8 @@
 //! What everything is called in Redis. The braces are literal: they put all keys of a simulation
 //! into one slot of a cluster, so that a script may touch several of them.
 
+use std::fmt::Display;
+
 use crate::id::{InstanceId, Nonce, SimulationId, Tenant};
 
 /// Who held a lease, and until when, in Redis' time.
@@ -48,4 +50,14 @@ pub fn journalled(tenant: Option<&Tenant>) -> String {
         || "sims:journalled".to_owned(),
         |tenant| format!("sims:journalled:{tenant}"),
     )
+}
+
+/// A file with a mesh, by the hash of its bytes.
+pub fn asset(sha256: impl Display) -> String {
+    format!("asset:{{{sha256}}}")
+}
+
+/// The parts of such a file that is not there as a whole yet.
+pub fn staged_asset(sha256: impl Display, upload: &Nonce) -> String {
+    format!("asset:{{{sha256}}}:staged:{upload}")
 }

@@ -6,6 +6,7 @@ mod connection;
 mod counters;
 mod error;
 pub mod keys;
+mod large;
 mod line;
 mod manager;
 mod promises;
@@ -36,6 +37,7 @@ use self::{
 pub use self::{
     counters::StoreCounters,
     error::{BuildError, StoreError},
+    large::PART,
     line::Line,
     promises::Promises,
     script::{Invocation, Part, Script},
@@ -68,6 +70,7 @@ struct Shared {
     keeper: Mutex<Option<Connection>>,
     breaker: Breaker,
     counters: Counters,
+    stage: Script,
 }
 
 impl RedisStore {
@@ -97,6 +100,7 @@ impl RedisStore {
             keeper: Mutex::new(None),
             breaker: Breaker::default(),
             counters: Counters::default(),
+            stage: Script::new(include_str!("stage.lua")),
         })))
     }
 

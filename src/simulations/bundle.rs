@@ -7,9 +7,11 @@ use bytes::Bytes;
 use rmp_serde::{from_slice, to_vec_named};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
+use serde_json::value::RawValue;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{
+    baggage::{CarriedAsset, meshes, unpacked},
     chronicle::Kept,
     creation::NewSimulation,
     directory::Simulations,
@@ -19,6 +21,7 @@ use super::{
     image::Image,
     record::Labels,
     replaying::{Advance, Past, ReplayError, Replaying, read},
+    reply::ReplyWriter,
 };
 use crate::{
     id::SimulationId,
@@ -51,6 +54,9 @@ struct Contents {
     /// Where they lead.
     head: Head,
     state_hash: u64,
+    /// The assets that all of this names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    assets: Vec<CarriedAsset>,
 }
 
 /// A world that was made elsewhere, for a simulation to begin with.
@@ -107,7 +113,9 @@ impl SimulationHandle {
         } else {
             self.present(simulations).await?
         };
+        let assets = self.carried(simulations, &image, &entries).await?;
         let contents = Contents {
+            assets,
             labels: Labels::clone(&self.labels()),
             ttl_seconds: self.shared.ttl().as_secs(),
             image: image.without_keys(),
@@ -162,7 +170,10 @@ impl SimulationHandle {
                 }
                 Some((image, None)) => {
                     let (id, head) = (self.id(), image.head);
-                    let again = simulations.remake(id, image.clone(), Vec::new(), BTreeSet::new());
+                    let assets = simulations.assets_of(&image, &[]).await;
+                    let assets = assets.map_err(|missing| missing.refusal(id))?;
+                    let past = (image.clone(), assets);
+                    let again = simulations.remake(id, past, Vec::new(), BTreeSet::new());
                     let (world, _) = again.await.map_err(|_| EngineFault)?;
                     return Ok((image, Vec::new(), head, world.state_hash()));
                 }
@@ -180,8 +191,13 @@ impl Simulations {
     pub async fn unpack(&self, bytes: Bytes) -> Result<NewSimulation, SimulationError> {
         let services = self.services();
         let (fingerprint, pool) = (Arc::clone(&services.fingerprint), &services.pool);
-        let opened = pool.run(move || open(&bytes, &fingerprint)).await?;
-        let (contents, entries) = opened.map_err(|error| refused(&error))?;
+        let opened = pool.run(move || {
+            let (mut contents, entries) = open(&bytes, &fingerprint)?;
+            let carried = unpacked(std::mem::take(&mut contents.assets))?;
+            Ok((contents, entries, carried))
+        });
+        let opened: Result<_, BundleError> = opened.await?;
+        let (contents, entries, carried) = opened.map_err(|error| refused(&error))?;
         let Contents {
             labels,
             ttl_seconds,
@@ -190,8 +206,9 @@ impl Simulations {
             state_hash,
             ..
         } = contents;
-        let id = SimulationId::random();
-        let remade = self.remake(&id, image, entries, BTreeSet::new()).await;
+        let (id, assets) = (SimulationId::random(), meshes(&carried));
+        let past = (image, assets);
+        let remade = self.remake(&id, past, entries, BTreeSet::new()).await;
         let (world, past) = remade.map_err(|error| refused(&diverged(&error)))?;
         if world.state_hash() != state_hash {
             return Err(refused(&BundleError::Diverged { seq: head.seq }));
@@ -199,6 +216,15 @@ impl Simulations {
         // Entries are carried out whatever the limits: they were those of somebody else.
         services.limits.check_bodies(world.body_count())?;
         services.limits.check_joints(world.joint_count())?;
+        let used = world.assets();
+        for (id, file, mesh) in carried.iter().filter(|(id, ..)| used.mesh(id).is_some()) {
+            let ttl = Duration::from_secs(ttl_seconds);
+            let library = &services.assets;
+            library.take_in(id, file.clone(), mesh, ttl).await?;
+        }
+        services
+            .limits
+            .check_controllers(world.controller_count())?;
         Ok(NewSimulation {
             config: *world.config(),
             ttl: Some(Duration::from_secs(ttl_seconds)),
@@ -222,11 +248,13 @@ pub fn replay(bytes: &[u8], mut show: impl FnMut(Stage)) -> Result<Stage, Bundle
         image,
         head,
         state_hash,
+        assets: carried,
         ..
     } = contents;
     let (begin, metrics) = (image.head, Metrics::default());
     let broken = |_| BundleError::Diverged { seq: begin.seq };
-    let (history, applied) = image.into_parts();
+    let carried = unpacked(carried)?;
+    let (history, applied) = image.into_parts(meshes(&carried));
     let mut replay = history.replay().map_err(broken)?;
     while !replay.advance(Duration::MAX).map_err(broken)? {}
     let (mut world, history) = replay.into_parts();
@@ -236,9 +264,13 @@ pub fn replay(bytes: &[u8], mut show: impl FnMut(Stage)) -> Result<Stage, Bundle
         applied,
     };
     let voided: BTreeSet<u64> = entries.iter().filter_map(voided_by).collect();
-    let id = SimulationId::random();
+    // Nobody is shown what was answered.
+    let writer = ReplyWriter {
+        sim_id: SimulationId::random(),
+        describe: |_| RawValue::NULL.to_owned(),
+    };
     for entry in entries {
-        let mut one = Replaying::new(id.clone(), world, past, vec![entry], voided.clone());
+        let mut one = Replaying::new(writer.clone(), world, past, vec![entry], voided.clone());
         (world, past) = loop {
             match one.advance(Duration::MAX, &metrics) {
                 Advance::Unfinished(rest) => one = *rest,
@@ -347,7 +379,7 @@ impl fmt::Debug for Origin {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::physics::{Command, Snapshot, Steps, WorldConfig, WorldLimits};
+    use crate::physics::{Assets, Command, Snapshot, Steps, WorldConfig, WorldLimits};
     use crate::simulations::Position;
 
     /// A world that got a ball and took five steps; `tamper` may change what is told of each.
@@ -386,6 +418,7 @@ mod tests {
             entries,
             head,
             state_hash: world.state_hash(),
+            assets: Vec::new(),
         }
     }
 
@@ -434,7 +467,12 @@ mod tests {
         damaged(|contents| {
             let claim = [&[0; 8][..], &u32::MAX.to_le_bytes(), &[0; 64]].concat();
             let snapshot = Some(Snapshot::from_bytes(claim));
-            let history = History::from_parts(WorldConfig::default(), snapshot, Vec::new());
+            let history = History::from_parts(
+                WorldConfig::default(),
+                snapshot,
+                Vec::new(),
+                Assets::default(),
+            );
             contents.image = Image::new(BEGINNING, &history, None, None);
         });
     }

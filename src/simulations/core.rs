@@ -114,7 +114,12 @@ impl Core {
     /// Hands the world out, to be worked on elsewhere.
     pub(super) fn hand_out(&mut self, shared: &Shared, command: Command) -> Option<Work> {
         let world = self.world.take()?;
-        self.look(&world);
+        if command.steps() > 1 {
+            // It may be away for long, and its contacts are asked for meanwhile.
+            self.look_closely(&world);
+        } else {
+            self.look(&world);
+        }
         Some(shared.work(world, command))
     }
 
@@ -176,15 +181,15 @@ impl Core {
             cost,
             state,
         } = done;
-        self.world = Some(world);
         self.view = view;
         if let Some(measured) = cost.checked_div(command.steps()) {
             let before = self.step_cost.unwrap_or(measured);
             self.step_cost = Some((before * 3 + measured) / 4);
         }
         if let Some(history) = &mut self.history {
-            history.push(command, cost);
+            history.push(command, cost, &world);
         }
+        self.world = Some(world);
         let committed = Committed { head, ..state };
         self.go_on(shared, committed);
         Reply {
@@ -246,6 +251,19 @@ impl Core {
         })
     }
 
+    /// The same with every contact; nothing, too, while the world is away for a moment.
+    pub(super) fn seen_closely(&mut self, shared: &Shared) -> Option<Seen> {
+        if let Some(world) = self.world.take() {
+            self.look_closely(&world);
+            self.world = Some(world);
+        }
+        let view = self.view.as_ref().filter(|view| view.is_close())?;
+        Some(Seen {
+            view: Arc::clone(view),
+            position: shared.committed().position(),
+        })
+    }
+
     /// Whether what a replay would cost is to be bounded by a snapshot.
     pub(super) fn wants_snapshot(&self, shared: &Shared) -> bool {
         let (Some(world), Some(history)) = (&self.world, &self.history) else {
@@ -260,12 +278,19 @@ impl Core {
         self.view.get_or_insert_with(|| Arc::new(world.view()));
     }
 
+    fn look_closely(&mut self, world: &World) {
+        let view = self.view.get_or_insert_with(|| Arc::new(world.view()));
+        world.look_closely(view);
+    }
+
     pub(super) fn is_small(&self, world: &World, command: &Command) -> bool {
         let bodies = world.body_count() + command.added();
         let count = u32::try_from(bodies).unwrap_or(u32::MAX);
         let per_step = self
             .step_cost
             .unwrap_or_else(|| FIRST_GUESS_PER_BODY.saturating_mul(count));
-        bodies <= MAX_BODIES_IN_PLACE && per_step.saturating_mul(command.steps()) <= IN_PLACE
+        !command.takes_long()
+            && bodies <= MAX_BODIES_IN_PLACE
+            && per_step.saturating_mul(command.steps()) <= IN_PLACE
     }
 }

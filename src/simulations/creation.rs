@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    iter,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -30,8 +31,8 @@ use crate::{
     id::{SimulationId, Tenant},
     journal::{JournalError, Purpose, Verdict},
     physics::{
-        BodySpec, Command, Faults, JointSpec, PhysicsError, World, WorldConfig, check_bodies,
-        check_joints,
+        Assets, BodySpec, Command, Faults, JointSpec, PhysicsError, World, WorldConfig,
+        check_bodies, check_joints,
     },
     registry::{
         Claim as Claimed, Ending, FencingToken, Happening, Head, JournalKeys, Owner, Registration,
@@ -59,6 +60,8 @@ pub struct NewSimulation {
     pub bodies: Vec<BodySpec>,
     /// Its first joints.
     pub joints: Vec<JointSpec>,
+    /// The assets that those are made of.
+    pub assets: Assets,
     /// What it begins with instead, if it was made elsewhere.
     pub origin: Option<Origin>,
 }
@@ -277,14 +280,21 @@ impl Simulations {
             ttl: new.ttl.unwrap_or(services.default_ttl),
             labels: new.labels,
         };
-        let (config, bodies, joints) = (new.config, new.bodies, new.joints);
+        let config = new.config;
+        let commands = [
+            (!new.bodies.is_empty()).then_some(("bodies", Command::AddBodies(new.bodies))),
+            (!new.joints.is_empty()).then_some(("joints", Command::AddJoints(new.joints))),
+        ];
+        let commands: Vec<_> = commands.into_iter().flatten().collect();
         let origin = if let Some(origin) = new.origin {
             Ok(origin)
-        } else if bodies.is_empty() && joints.is_empty() {
-            populate(config, bodies, joints, &services)
+        } else if commands.is_empty() {
+            populate(config, commands, &Assets::default(), &services)
         } else {
+            let named = commands.iter().flat_map(|(_, it)| it.assets()).collect();
+            let assets = services.assets.fetch(&named, parts.ttl).await?;
             let limits = Arc::clone(&services);
-            let build = move || populate(config, bodies, joints, &limits);
+            let build = move || populate(config, commands, &assets, &limits);
             services.pool.run(build).await?
         };
         let Origin {
@@ -353,7 +363,7 @@ impl NewSimulation {
     pub fn check(&self, faults: &mut Faults) {
         self.config.check(faults);
         faults.within("bodies", |faults| {
-            check_bodies(&self.bodies, self.config.dimensions, faults);
+            check_bodies(&self.bodies, self.config.dimensions, &self.assets, faults);
         });
         let kinds: HashMap<_, _> = self
             .bodies
@@ -361,7 +371,9 @@ impl NewSimulation {
             .map(|body| (&body.id, body.kind()))
             .collect();
         faults.within("joints", |faults| {
-            check_joints(&self.joints, |id| kinds.get(id).copied(), faults);
+            let (others, dimensions) = (iter::empty(), self.config.dimensions);
+            let kind_of = |id: &_| kinds.get(id).copied();
+            check_joints(&self.joints, others, dimensions, kind_of, faults);
         });
     }
 }
@@ -388,19 +400,17 @@ impl SimulationHandle {
 /// A world with its first bodies and joints.
 fn populate(
     config: WorldConfig,
-    bodies: Vec<BodySpec>,
-    joints: Vec<JointSpec>,
+    commands: Vec<(&str, Command)>,
+    assets: &Assets,
     services: &Services,
 ) -> Result<Origin, PhysicsError> {
     let mut world = Box::new(World::new(config));
+    world.provide(assets);
     let mut history = History::new(config);
-    let commands = [
-        (!bodies.is_empty()).then_some(Command::AddBodies(bodies)),
-        (!joints.is_empty()).then_some(Command::AddJoints(joints)),
-    ];
-    for command in commands.into_iter().flatten() {
-        world.apply(&command, &services.limits)?;
-        history.push(command, Duration::ZERO);
+    for (list, command) in commands {
+        let applied = world.apply(&command, &services.limits);
+        applied.map_err(|refused| refused.within(list))?;
+        history.push(command, Duration::ZERO, &world);
     }
     Ok(Origin {
         head: Head::default(),

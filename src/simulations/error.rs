@@ -4,9 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use super::durability::Durability;
 use crate::{
+    assets::AssetError,
     id::SimulationId,
     journal::JournalError,
-    physics::{EngineFault, Fault, PhysicsError},
+    physics::{AssetId, EngineFault, Fault, PhysicsError},
     registry::{Head, Holding, Peer, RegistryError},
 };
 
@@ -121,6 +122,12 @@ pub enum SimulationError {
     /// It keeps no journal.
     #[error("simulation {0} keeps no journal")]
     NotJournalled(SimulationId),
+    /// There is no asset of this name, or no more.
+    #[error("no asset {0}")]
+    AssetNotFound(AssetId),
+    /// The store of assets has not done as asked.
+    #[error(transparent)]
+    Assets(#[from] AssetError),
     /// Its owner is gone, and its journal waits for somebody to go on with it.
     #[error("simulation {0} has no owner")]
     Ownerless(SimulationId, Box<Holding>),
@@ -158,6 +165,7 @@ impl SimulationError {
             | Self::OutcomeUnknown
             | Self::Registry(_)
             | Self::Journal(_)
+            | Self::Assets(_)
             | Self::Ownerless(..) => Some(Duration::from_secs(1)),
             Self::NotFound(_)
             | Self::Expired(_)
@@ -174,6 +182,7 @@ impl SimulationError {
             | Self::HistoryLost { .. }
             | Self::HistoryDiverged(_)
             | Self::Unreplayable { .. }
+            | Self::AssetNotFound(_)
             | Self::NotJournalled(_) => None,
         }
     }

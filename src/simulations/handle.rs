@@ -25,7 +25,7 @@ use super::{
     writing::{Rest, write_in_place},
 };
 use crate::{
-    id::{BodyId, JointId, SimulationId},
+    id::{BodyId, ControllerId, JointId, SimulationId},
     journal::{Journal, JournalError},
     physics::{Command, PhysicsError, View},
     registry::Head,
@@ -63,6 +63,7 @@ impl SimulationHandle {
         terms: impl Into<Terms>,
     ) -> Result<Reply, SimulationError> {
         let Terms { key, precondition } = terms.into();
+        let _held = self.fetch_assets(&command).await?;
         let key = match key {
             Some(key) => {
                 let in_flight = KeyInFlight::take(&self.shared, &key)?;
@@ -276,8 +277,37 @@ impl SimulationHandle {
     /// One joint.
     pub async fn joint(&self, id: JointId) -> Result<Reply, SimulationError> {
         self.ask(move |view| match view.joint(&id) {
-            Some(joint) => Ok(json(joint)),
+            Some(joint) => Ok(json(&joint)),
             None => Err(PhysicsError::JointNotFound(id).into()),
+        })
+        .await
+    }
+
+    /// What happened after the event with the number `after`, at most `limit` events.
+    pub async fn events(&self, after: u64, limit: usize) -> Result<Reply, SimulationError> {
+        self.ask(move |view| Ok(json(&view.events(after, limit))))
+            .await
+    }
+
+    /// All controllers.
+    pub async fn controllers(&self) -> Result<Reply, SimulationError> {
+        #[derive(serde::Serialize)]
+        struct Controllers<T> {
+            controllers: T,
+        }
+        self.ask(|view| {
+            Ok(json(&Controllers {
+                controllers: view.controllers(),
+            }))
+        })
+        .await
+    }
+
+    /// One controller.
+    pub async fn controller(&self, id: ControllerId) -> Result<Reply, SimulationError> {
+        self.ask(move |view| match view.controller(&id) {
+            Some(controller) => Ok(json(&controller)),
+            None => Err(PhysicsError::ControllerNotFound(id).into()),
         })
         .await
     }
@@ -327,11 +357,20 @@ impl SimulationHandle {
         let _ = self.shared.inbox.send(Message::Close);
     }
 
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         question: impl FnOnce(&View) -> Result<bytes::Bytes, SimulationError> + Send + 'static,
     ) -> Result<Reply, SimulationError> {
-        let Seen { view, position } = self.view().await?;
+        let seen = self.view().await?;
+        self.ask_of(seen, question).await
+    }
+
+    /// Answers a question about what was seen.
+    pub(super) async fn ask_of(
+        &self,
+        Seen { view, position }: Seen,
+        question: impl FnOnce(&View) -> Result<bytes::Bytes, SimulationError> + Send + 'static,
+    ) -> Result<Reply, SimulationError> {
         let body = if view.body_count() > MAX_BODIES_IN_PLACE {
             self.shared
                 .services
@@ -348,12 +387,26 @@ impl SimulationHandle {
         })
     }
 
-    async fn view(&self) -> Result<Seen, SimulationError> {
+    pub(super) async fn view(&self) -> Result<Seen, SimulationError> {
         // A world that is being stepped elsewhere has left a view behind, a frozen one has not.
         let seen = self.shared.core().seen(&self.shared);
-        if let Some(seen) = seen {
-            return Ok(seen);
+        match seen {
+            Some(seen) => Ok(seen),
+            None => self.shown().await,
         }
+    }
+
+    /// The last committed state with every contact.
+    pub(super) async fn view_closely(&self) -> Result<Seen, SimulationError> {
+        let seen = self.shared.core().seen_closely(&self.shared);
+        match seen {
+            Some(seen) => Ok(seen),
+            None => self.shown().await,
+        }
+    }
+
+    /// What the task shows: the last committed state, looked at closely.
+    async fn shown(&self) -> Result<Seen, SimulationError> {
         let (sender, receiver) = oneshot::channel();
         self.send(Message::Show(sender))?;
         match tokio::time::timeout(self.shared.services.request_timeout, receiver).await {

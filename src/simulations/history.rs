@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::step_pool::contained;
 use crate::physics::{
-    Command, EngineFault, PhysicsError, Run, Snapshot, Steps, World, WorldConfig, WorldLimits,
+    Assets, Command, EngineFault, PhysicsError, Run, Snapshot, Steps, World, WorldConfig,
+    WorldLimits,
 };
 
 /// How much stepping a replay may cost before a new snapshot is taken.
@@ -24,6 +25,8 @@ pub(super) struct History {
     config: WorldConfig,
     snapshot: Option<Snapshot>,
     commands: Vec<Command>,
+    /// What all of these need.
+    assets: Assets,
     replay_cost: Duration,
 }
 
@@ -42,6 +45,7 @@ impl History {
             config,
             snapshot: None,
             commands: Vec::new(),
+            assets: Assets::default(),
             replay_cost: Duration::ZERO,
         }
     }
@@ -51,11 +55,13 @@ impl History {
         config: WorldConfig,
         snapshot: Option<Snapshot>,
         commands: Vec<Command>,
+        assets: Assets,
     ) -> Self {
         Self {
             config,
             snapshot,
             commands,
+            assets,
             replay_cost: Duration::ZERO,
         }
     }
@@ -65,15 +71,19 @@ impl History {
         (self.config, self.snapshot.as_ref(), &self.commands)
     }
 
-    /// Adds a command that was applied in `cost`.
-    pub(super) fn push(&mut self, command: Command, cost: Duration) {
+    /// The assets that it takes to make the world again.
+    pub(super) fn assets(&self) -> &Assets {
+        &self.assets
+    }
+
+    /// Adds a command that was applied to `world` in `cost`.
+    pub(super) fn push(&mut self, command: Command, cost: Duration, world: &World) {
         self.replay_cost += cost;
+        if !command.assets().is_empty() {
+            self.assets.extend(world.assets());
+        }
         // What was recorded is no part of the world.
-        let command = if let Command::Record(_, recording) = command {
-            Command::Step(recording.steps)
-        } else {
-            command
-        };
+        let command = command.unobserved();
         if let (Command::Step(more), Some(Command::Step(last))) =
             (&command, self.commands.last_mut())
             && let Some(count) = last.count.checked_add(more.count)
@@ -105,8 +115,9 @@ impl History {
     }
 
     /// Begins anew with a snapshot of `world`, which must be settled.
-    pub(super) fn rebase(&mut self, snapshot: Snapshot) {
+    pub(super) fn rebase(&mut self, snapshot: Snapshot, world: &World) {
         self.snapshot = Some(snapshot);
+        self.assets = world.assets_in_use();
         self.commands = Vec::new();
         self.replay_cost = Duration::ZERO;
     }
@@ -118,9 +129,9 @@ impl History {
 
     /// Begins to make the world again.
     pub(super) fn replay(self) -> Result<Replay, EngineFault> {
-        let world = match &self.snapshot {
+        let mut world = match &self.snapshot {
             None => World::new(self.config),
-            Some(snapshot) => match snapshot.restore() {
+            Some(snapshot) => match snapshot.restore(&self.assets) {
                 Ok(world) => world,
                 Err(error) => {
                     tracing::error!(%error, "a snapshot in memory cannot be restored");
@@ -128,6 +139,7 @@ impl History {
                 }
             },
         };
+        world.provide(&self.assets);
         Ok(Replay {
             history: self,
             world: Box::new(world),
@@ -173,10 +185,12 @@ mod tests {
 
     #[test]
     fn changes_without_a_step_are_bounded_and_a_snapshot_makes_room() {
+        let world = World::new(WorldConfig::default());
         let mut history = History::new(WorldConfig::default());
         for _ in 0..MAX_CHANGES {
             assert!(history.admit().is_ok());
-            history.push(Command::Configure(WorldPatch::default()), Duration::ZERO);
+            let change = Command::Configure(WorldPatch::default());
+            history.push(change, Duration::ZERO, &world);
         }
 
         let refused = history.admit().unwrap_err();
@@ -184,7 +198,7 @@ mod tests {
             refused,
             PhysicsError::LimitExceeded { used, .. } if used == MAX_CHANGES + 1
         ));
-        history.rebase(Snapshot::take(&World::new(WorldConfig::default())));
+        history.rebase(Snapshot::take(&world), &world);
         assert!(history.admit().is_ok());
     }
 }

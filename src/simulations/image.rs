@@ -1,6 +1,8 @@
 //! A whole simulation as bytes: the snapshot of its world, the commands since, and all that was
 //! promised to its clients.
 
+use std::collections::BTreeSet;
+
 use rmp_serde::{from_slice, to_vec_named};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
@@ -11,7 +13,7 @@ use super::{
     idempotency::{IdempotencyTable, Remembered},
 };
 use crate::{
-    physics::{Command, Snapshot, WorldConfig},
+    physics::{AssetId, Assets, Command, Snapshot, WorldConfig},
     registry::Head,
 };
 
@@ -32,6 +34,9 @@ pub(super) struct Image {
     #[serde(with = "serde_bytes")]
     snapshot: Option<Vec<u8>>,
     commands: Vec<Command>,
+    /// What its world and the commands are made of.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) assets: BTreeSet<AssetId>,
     keys: Vec<Remembered>,
     /// The keyed request that created it, and its reply.
     pub(super) creation: Option<Remembered>,
@@ -68,6 +73,7 @@ impl Image {
             config,
             snapshot: snapshot.map(|snapshot| snapshot.as_bytes().to_vec()),
             commands: commands.to_vec(),
+            assets: history.assets().ids().cloned().collect(),
             keys: applied.map_or_else(Vec::new, IdempotencyTable::to_remembered),
             creation,
         }
@@ -124,10 +130,10 @@ impl Image {
         self.snapshot.as_deref().map_or(0, Snapshot::unpacked_len)
     }
 
-    /// How its world came about, and what was answered.
-    pub(super) fn into_parts(self) -> (History, IdempotencyTable) {
+    /// How its world came about, and what was answered; `assets` are those that it names.
+    pub(super) fn into_parts(self, assets: Assets) -> (History, IdempotencyTable) {
         let snapshot = self.snapshot.map(Snapshot::from_bytes);
-        let history = History::from_parts(self.config, snapshot, self.commands);
+        let history = History::from_parts(self.config, snapshot, self.commands, assets);
         (history, IdempotencyTable::from_remembered(self.keys))
     }
 }

@@ -1,6 +1,9 @@
 //! Live simulations: one task for each, everyone else holds a handle.
 
 mod assembly;
+mod asset_keeping;
+mod baggage;
+mod batch_reply;
 mod bundle;
 mod census;
 mod chronicle;
@@ -21,7 +24,10 @@ mod image;
 mod inbox;
 mod journalling;
 mod keeping;
+mod library;
 mod moving;
+mod observation;
+mod querying;
 mod record;
 mod recovery;
 mod replaying;
@@ -46,6 +52,10 @@ use std::{
     time::Duration,
 };
 
+use serde_json::value::RawValue;
+
+use self::reply::ReplyWriter;
+
 pub use self::{
     bundle::{BundleError, Origin, Stage, replay},
     census::Census,
@@ -58,18 +68,24 @@ pub use self::{
     fleet::{FleetSettings, RegistryHealth},
     handle::SimulationHandle,
     idempotency::IdempotencyKey,
+    library::{AssetLibrary, AssetSummary, Bounds},
     record::{Labels, SimulationRecord, Status},
     reply::Reply,
     step_pool::StepPool,
     terms::{Precondition, Terms},
     verification::Verification,
 };
-use crate::{
-    clock::Clock, id::InstanceId, journal::Journal, metrics::Metrics, physics::WorldLimits,
-};
 pub use crate::{
+    assets::{AssetError, Format as AssetFormat},
     journal::{Entry, Event},
     registry::{Head, Owner, Peer, Promises},
+};
+use crate::{
+    clock::Clock,
+    id::{InstanceId, SimulationId},
+    journal::Journal,
+    metrics::Metrics,
+    physics::{PhysicsError, ReadLimits, WorldLimits},
 };
 
 /// What every simulation of this instance is made with.
@@ -86,12 +102,18 @@ pub struct Services {
     pub durability: Durability,
     /// Where simulations are written down, if they can be.
     pub journal: Option<Arc<dyn Journal>>,
+    /// What simulations are made of that was uploaded.
+    pub assets: Arc<AssetLibrary>,
     /// The engine that computes here, as it is noted beside what it computed.
     pub fingerprint: Arc<str>,
     /// Whether the state of every world is hashed after every command, journalled or not.
     pub hashes_state: bool,
     /// The limits inside one simulation.
     pub limits: WorldLimits,
+    /// How a command that was refused is told of inside of a reply.
+    pub describe: fn(&PhysicsError) -> Box<RawValue>,
+    /// The limits of what changes nothing.
+    pub reads: ReadLimits,
     /// How many simulations this instance holds at most.
     pub max_simulations: usize,
     /// How many requests may wait for one simulation.
@@ -109,6 +131,14 @@ pub struct Services {
 }
 
 impl Services {
+    /// What writes replies about a simulation.
+    fn writer(&self, sim_id: SimulationId) -> ReplyWriter {
+        ReplyWriter {
+            sim_id,
+            describe: self.describe,
+        }
+    }
+
     /// µs since 1970.
     pub(crate) fn unix_micros(&self) -> u64 {
         self.clock.unix_micros(self.clock.now())

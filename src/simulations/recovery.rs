@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 
 use super::{
     assembly::Parts,
+    asset_keeping::MissingAsset,
     committed::Committed,
     core::Core,
     directory::Simulations,
@@ -21,7 +22,7 @@ use super::{
 use crate::{
     id::SimulationId,
     journal::{Entry, Event, Journal, JournalError, Standing, Verdict, Written},
-    physics::{Command, World},
+    physics::{Assets, Command, World},
     registry::{Happening, Head, Holding, Inheritance, Takeover},
     shutdown::spawn,
 };
@@ -42,6 +43,8 @@ enum Unfit {
     Faulty(String),
     /// Another engine has computed it: instances that have that one can go on with it.
     Foreign(String),
+    /// There is not all that it is made of; with that anybody can go on with it.
+    Incomplete(MissingAsset),
     /// It cannot be found out now.
     Unknown(JournalError),
 }
@@ -134,6 +137,7 @@ impl Simulations {
                 return Err(unreplayable(id, &fault));
             }
             Err(Unfit::Foreign(engine)) => Err(unreplayable(id, &engine)),
+            Err(Unfit::Incomplete(missing)) => Err(missing.refusal(id)),
             Err(Unfit::Unknown(error)) => Err(error.into()),
         };
         if let Err(error) = made {
@@ -203,13 +207,13 @@ impl Simulations {
         journal: &Arc<dyn Journal>,
         id: &SimulationId,
     ) -> Result<Recovered, Unfit> {
-        let standing = journal.standing(id).await.map_err(Unfit::Unknown)?;
+        let standing = journal.standing(id).await?;
         let Some(standing) = standing.filter(|standing| !standing.snapshots.is_empty()) else {
             return Err(Unfit::Nothing);
         };
         let mut fault = "there is no snapshot".to_owned();
         for &seq in &standing.snapshots {
-            let Some(bytes) = journal.snapshot(id, seq).await.map_err(Unfit::Unknown)? else {
+            let Some(bytes) = journal.snapshot(id, seq).await? else {
                 continue;
             };
             match self.load_from(journal, id, &standing, bytes.to_vec()).await {
@@ -241,10 +245,18 @@ impl Simulations {
         };
         let written = entries_behind(journal, id, image.head.seq).await?;
         let entries = read(image.head, standing.head, &written).map_err(faulty)?;
+        let assets = self
+            .assets_of(&image, entries.iter().map(|(_, entry)| entry))
+            .await?;
         let creation = image.creation.clone().map(Creation::of);
         let mut voided = BTreeSet::new();
         loop {
-            let remade = self.remake(id, image.clone(), entries.clone(), voided.clone());
+            let remade = self.remake(
+                id,
+                (image.clone(), assets.clone()),
+                entries.clone(),
+                voided.clone(),
+            );
             match remade.await {
                 Ok((world, past)) => {
                     return Ok(Recovered {
@@ -262,17 +274,17 @@ impl Simulations {
         }
     }
 
-    /// Makes a simulation again from an image and the entries behind it.
+    /// Makes a simulation again from an image, the assets it takes and the entries behind it.
     pub(super) async fn remake(
         &self,
         id: &SimulationId,
-        image: Image,
+        (image, assets): (Image, Assets),
         entries: Vec<(Head, Entry)>,
         voided: BTreeSet<u64>,
     ) -> Result<(Box<World>, Past), ReplayError> {
         let services = Arc::clone(&self.inner.services);
         let (head, expected) = (image.head, image.state_hash);
-        let (history, applied) = image.into_parts();
+        let (history, applied) = image.into_parts(assets);
         let damaged = |_| ReplayError::Damaged(head.seq);
         let replay = services.pool.run(move || history.replay());
         let mut replay = replay.await.map_err(damaged)?.map_err(damaged)?;
@@ -296,7 +308,8 @@ impl Simulations {
             history,
             applied,
         };
-        let mut replaying = Replaying::new(id.clone(), world, past, entries, voided);
+        let mut replaying =
+            Replaying::new(services.writer(id.clone()), world, past, entries, voided);
         loop {
             let of = Arc::clone(&services);
             let chunk = move || replaying.advance(CHUNK, &of.metrics);
@@ -372,6 +385,12 @@ fn unreplayable(id: &SimulationId, fault: &str) -> SimulationError {
 impl From<JournalError> for Unfit {
     fn from(error: JournalError) -> Self {
         Self::Unknown(error)
+    }
+}
+
+impl From<MissingAsset> for Unfit {
+    fn from(missing: MissingAsset) -> Self {
+        Self::Incomplete(missing)
     }
 }
 

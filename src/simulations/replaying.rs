@@ -10,11 +10,10 @@ use super::{
     committed::Committed,
     history::History,
     idempotency::{IdempotencyKey, IdempotencyTable},
-    reply::Reply,
+    reply::{Reply, ReplyWriter},
     work::{Done, Progress, Work},
 };
 use crate::{
-    id::SimulationId,
     journal::{Entry, Event, KeyUsed, Written},
     metrics::Metrics,
     physics::{Command, World, WorldLimits},
@@ -23,7 +22,7 @@ use crate::{
 
 /// A simulation that is being made again.
 pub(super) struct Replaying {
-    id: SimulationId,
+    writer: ReplyWriter,
     /// What is left to be done.
     entries: vec::IntoIter<(Head, Entry)>,
     /// Commands that the engine failed on.
@@ -100,7 +99,7 @@ impl Replaying {
     /// Begins with a world and its past. The commands of `voided` are passed over, as are those
     /// that entries say so of.
     pub(super) fn new(
-        id: SimulationId,
+        writer: ReplyWriter,
         world: Box<World>,
         past: Past,
         entries: Vec<(Head, Entry)>,
@@ -111,7 +110,7 @@ impl Replaying {
             Event::Command(_) | Event::Takeover(_) => None,
         }));
         Self {
-            id,
+            writer,
             entries: entries.into_iter(),
             voided,
             past,
@@ -175,7 +174,7 @@ impl Replaying {
             world,
             command,
             WorldLimits::unlimited(),
-            self.id.clone(),
+            self.writer.clone(),
             true,
         )
     }
@@ -184,7 +183,7 @@ impl Replaying {
     fn keep(&mut self, done: Done, Asked { head, at, key }: Asked) {
         let state = Committed { head, ..done.state };
         self.past.head = head;
-        self.past.history.push(done.command, done.cost);
+        self.past.history.push(done.command, done.cost, &done.world);
         if let Some(key) = key {
             let reply = Reply {
                 body: done.body,

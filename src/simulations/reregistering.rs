@@ -17,6 +17,9 @@ impl Simulations {
     ) -> Result<(), SimulationError> {
         let is_changed = labels.is_some() || ttl.is_some();
         simulation.reregister(labels, ttl);
+        if ttl.is_some() {
+            self.keep_assets_of(simulation).await;
+        }
         if is_changed && simulation.shared.journal().is_some() {
             self.write_down(simulation)
                 .await

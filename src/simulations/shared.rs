@@ -87,13 +87,18 @@ impl Shared {
     }
 
     /// A world and a command that is to be carried out on it.
-    pub(super) fn work(&self, world: Box<World>, command: Command) -> Work {
+    pub(super) fn work(&self, mut world: Box<World>, command: Command) -> Work {
+        let named = command.assets();
+        if !named.is_empty() {
+            // Whoever waits for the answer holds them.
+            world.provide(&self.services.assets.at_hand(&named));
+        }
         let is_hashed = self.services.hashes_state || self.durability == Durability::Journal;
         Work::new(
             world,
             command,
             self.services.limits,
-            self.id.clone(),
+            self.services.writer(self.id.clone()),
             is_hashed,
         )
     }

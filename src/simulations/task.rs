@@ -130,7 +130,7 @@ impl SimulationTask {
             return;
         }
         self.thaw_or_lose().await;
-        let seen = self.core().seen(&self.simulation.shared);
+        let seen = self.core().seen_closely(&self.simulation.shared);
         if let Some(seen) = seen {
             drop(reply.send(seen));
         }
@@ -261,10 +261,10 @@ impl SimulationTask {
         });
         if let Ok((world, snapshot)) = taken.await {
             let mut core = self.core();
-            core.world = Some(world);
             if let Some(history) = &mut core.history {
-                history.rebase(snapshot);
+                history.rebase(snapshot, &world);
             }
+            core.world = Some(world);
             drop(core);
             self.save();
         }
@@ -311,7 +311,7 @@ impl SimulationTask {
         let pool = self.simulation.shared.services.pool.clone();
         let frozen = pool.run(move || {
             if world.is_settled() {
-                history.rebase(Snapshot::take(&world));
+                history.rebase(Snapshot::take(&world), &world);
             }
             history.shrink();
             history

@@ -2,23 +2,29 @@
 
 use std::{sync::Arc, time::Duration};
 
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use super::{
-    Durability, NewSimulation, Services, SimulationError, SimulationHandle, Simulations, StepPool,
+    AssetLibrary, Durability, NewSimulation, Services, SimulationError, SimulationHandle,
+    Simulations, StepPool,
 };
 use crate::{
+    assets::MemoryAssets,
     clock::Clock,
     id::{BodyId, InstanceId},
-    physics::{Command, Impulse, Steps, Vec3, WorldLimits},
+    physics::{Command, Impulse, ReadLimits, Steps, Vec3, WorldLimits},
     registry::MemoryRegistry,
 };
 
 fn simulations() -> Simulations {
     let clock = Clock::start();
+    let pool = StepPool::start(2).unwrap();
+    let store = Arc::new(MemoryAssets::new(clock, 10, 1 << 20));
+    let assets = AssetLibrary::new(store, pool.clone(), clock, Duration::from_secs(3600));
     let services = Services {
         instance_id: InstanceId::random(),
-        pool: StepPool::start(2).unwrap(),
+        pool,
+        assets: Arc::new(assets),
         clock,
         metrics: Arc::default(),
         durability: Durability::Memory,
@@ -28,8 +34,16 @@ fn simulations() -> Simulations {
         limits: WorldLimits {
             max_bodies: 100,
             max_joints: 100,
+            max_controllers: 100,
             max_steps: 10_000,
             max_frames: 10_000,
+            max_commands: 100,
+        },
+        describe: |error| RawValue::from_string(format!("\"{error}\"")).unwrap(),
+        reads: ReadLimits {
+            max_queries: 1000,
+            max_hits: 1000,
+            max_contacts: 1000,
         },
         max_simulations: 10,
         max_queue: 8,
@@ -67,7 +81,8 @@ async fn step(simulation: &SimulationHandle, count: u32) {
 
 async fn push(simulation: &SimulationHandle) {
     let impulse = Impulse {
-        impulse: Vec3([1.0, 3.0, 0.5]),
+        impulse: Some(Vec3([1.0, 3.0, 0.5])),
+        torque_impulse: None,
         point: None,
     };
     let ball = BodyId::parse("ball").unwrap();

@@ -55,7 +55,12 @@ impl Simulations {
         let remade = match decoded.await? {
             Ok((image, entries)) => {
                 let id = simulation.id();
-                self.remake(id, image, entries, BTreeSet::new()).await
+                let assets = self
+                    .assets_of(&image, entries.iter().map(|(_, entry)| entry))
+                    .await;
+                let assets = assets.map_err(|missing| missing.refusal(id))?;
+                self.remake(id, (image, assets), entries, BTreeSet::new())
+                    .await
             }
             Err(error) => Err(error),
         };

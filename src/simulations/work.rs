@@ -9,11 +9,10 @@ use bytes::Bytes;
 
 use super::{
     committed::Committed,
-    reply::{outcome_body, shows_world},
+    reply::{ReplyWriter, outcome_body, shows_world},
     step_pool::contained,
 };
 use crate::{
-    id::SimulationId,
     metrics::Metrics,
     physics::{Command, EngineFault, PhysicsError, Run, View, World, WorldLimits},
 };
@@ -25,7 +24,7 @@ pub(super) struct Work {
     /// Nothing before the command is begun.
     run: Option<Run>,
     limits: WorldLimits,
-    id: SimulationId,
+    writer: ReplyWriter,
     is_hashed: bool,
     cost: Duration,
 }
@@ -75,7 +74,7 @@ impl Work {
         world: Box<World>,
         command: Command,
         limits: WorldLimits,
-        id: SimulationId,
+        writer: ReplyWriter,
         is_hashed: bool,
     ) -> Self {
         Self {
@@ -83,7 +82,7 @@ impl Work {
             command,
             run: None,
             limits,
-            id,
+            writer,
             is_hashed,
             cost: Duration::ZERO,
         }
@@ -152,7 +151,7 @@ impl Work {
         }
         let outcome = self.world.finish(run);
         let view = shows_world(&outcome).then(|| Arc::new(self.world.view()));
-        let body = outcome_body(&outcome, &self.id, view.as_deref());
+        let body = outcome_body(&outcome, &self.writer, view.as_deref());
         Ok(Some(Conclusion { view, body }))
     }
 

@@ -228,7 +228,7 @@ async fn no_byte_of_a_bundle_is_trusted() {
     assert_eq!(listed["simulations"].as_array().map(Vec::len), Some(1));
 }
 
-fn replay(file: &[u8], args: &[&str]) -> Output {
+pub(crate) fn replay(file: &[u8], args: &[&str]) -> Output {
     let folder = tempfile::tempdir().expect("a folder for a file");
     let path = folder.path().join("bundle");
     std::fs::write(&path, file).expect("the file is written");

@@ -140,16 +140,24 @@ async fn recording_a_body_moves_the_world_as_stepping_does() {
 
 /// A new simulation with the bodies and joints that another one shows.
 async fn twin_of(client: &Client, bodies: &Value, joints: &Value) -> String {
-    let shown = ["sleeping", "contacts", "quarantined", "force"];
-    let specs = |list: &Value| -> Vec<Value> {
+    let of_bodies = ["sleeping", "contacts", "quarantined", "force"];
+    let of_joints = [
+        "angle",
+        "distance",
+        "velocity",
+        "positions",
+        "velocities",
+        "impulse",
+        "broken",
+    ];
+    let specs = |list: &Value, shown: &[&str]| -> Vec<Value> {
         list.as_array()
             .into_iter()
             .flatten()
-            .map(|item| without(item, &shown))
+            .map(|item| without(item, shown))
             .collect()
     };
-    let request =
-        json!({"dt": 0.01, "bodies": specs(&bodies["bodies"]), "joints": specs(&joints["joints"])});
+    let request = json!({"dt": 0.01, "bodies": specs(&bodies["bodies"], &of_bodies), "joints": specs(&joints["joints"], &of_joints)});
     client.simulation(&request).await
 }
 

@@ -10,8 +10,11 @@ use rapier_physics_service::{
     id::{BodyId, JointId},
     journal::{Entry, EntryError, Event, KeyUsed},
     physics::{
-        BodyKind, BodyPatch, BodySpec, Command, Force, Impulse, JointKind, JointPatch, JointSpec,
-        Quat, Recording, ShapeKind, Steps, Vec3, WorldPatch,
+        AngularMotors, Axis, AxisFreedom, AxisName, AxisSettings, BodyKind, BodyPatch, BodySpec,
+        Cell, ColliderSpec, Command, Force, Groups, Heights, Impulse, Indices, InverseKinematics,
+        JointAxes, JointFrame, JointKind, JointPatch, JointSpec, LockedAxes, LockedAxis,
+        MassProperties, Motor, MotorForce, PartSpec, Quat, Recording, ShapeKind, Softness, Steps,
+        Vec3, WorldPatch,
     },
 };
 
@@ -113,8 +116,16 @@ fn entry() -> impl Strategy<Value = Entry> {
 }
 
 fn command() -> impl Strategy<Value = Command> {
-    let impulse = (vector(), option::of(vector()));
-    let impulse = impulse.prop_map(|(impulse, point)| Impulse { impulse, point });
+    let impulse = (
+        option::of(vector()),
+        option::of(vector()),
+        option::of(vector()),
+    );
+    let impulse = impulse.prop_map(|(impulse, torque_impulse, point)| Impulse {
+        impulse,
+        torque_impulse,
+        point,
+    });
     let force = (vector(), vector(), option::of(vector()));
     let force = force.prop_map(|(force, torque, point)| Force {
         force,
@@ -134,9 +145,9 @@ fn command() -> impl Strategy<Value = Command> {
         body_id().prop_map(Command::ClearForce),
         joint().prop_map(|joint| Command::AddJoint(Box::new(joint))),
         collection::vec(joint(), 0..4).prop_map(Command::AddJoints),
-        (joint_id(), option::of(limits()), any::<Option<bool>>()).prop_map(
-            |(id, limits, collide)| Command::PatchJoint(id, JointPatch { limits, collide })
-        ),
+        (joint_id(), joint_patch())
+            .prop_map(|(id, patch)| Command::PatchJoint(id, Box::new(patch))),
+        reach().prop_map(|request| Command::InverseKinematics(Box::new(request))),
         joint_id().prop_map(Command::RemoveJoint),
         steps().prop_map(Command::Step),
         (body_id(), recording).prop_map(|(id, recording)| Command::Record(id, recording)),
@@ -173,96 +184,331 @@ fn body() -> impl Strategy<Value = BodySpec> {
         material,
         damping,
         air,
+        option::of(collection::vec(collider(), 0..3)),
+        dynamics(),
     );
-    body.prop_map(|(what, sizes, place, material, damping, air)| {
-        let (id, kind, shape) = what;
-        let (size, half_extents, half_height, radius, normal, offset) = sizes;
-        let (translation, rotation, linvel, angvel) = place;
-        let (mass, restitution, friction, is_sensor) = material;
-        let (linear_damping, angular_damping, can_sleep) = damping;
-        let (drag_coefficient, drag_area, drag_axis_ratios, fluid_density) = air;
-        BodySpec {
-            id,
-            kind,
-            shape,
-            size,
-            half_extents,
-            half_height,
-            radius,
-            normal,
-            offset,
-            mass,
-            translation,
-            rotation,
-            linvel,
-            angvel,
-            restitution,
-            friction,
-            is_sensor,
-            linear_damping,
-            angular_damping,
-            can_sleep,
-            drag_coefficient,
-            drag_area,
-            drag_axis_ratios,
-            fluid_density,
-        }
-    })
+    body.prop_map(
+        |(what, sizes, place, material, damping, air, colliders, dynamics)| {
+            let (id, kind, shape) = what;
+            let (size, half_extents, half_height, radius, normal, offset) = sizes;
+            let (translation, rotation, linvel, angvel) = place;
+            let (mass, restitution, friction, is_sensor) = material;
+            let (linear_damping, angular_damping, can_sleep) = damping;
+            let (drag_coefficient, drag_area, drag_axis_ratios, fluid_density) = air;
+            let (mass_properties, locked_axes, dominance, flags) = dynamics;
+            BodySpec {
+                kind,
+                shape: Some(shape),
+                colliders: colliders.map(Into::into),
+                mass_properties,
+                locked_axes,
+                dominance,
+                ccd: flags.then_some(true),
+                size,
+                half_extents,
+                half_height,
+                radius,
+                normal,
+                offset,
+                mass: Some(mass),
+                translation,
+                rotation,
+                linvel,
+                angvel,
+                restitution,
+                friction,
+                is_sensor,
+                linear_damping,
+                angular_damping,
+                can_sleep,
+                drag_coefficient,
+                drag_area,
+                drag_axis_ratios,
+                fluid_density,
+                ..BodySpec::new(id)
+            }
+        },
+    )
+}
+
+/// A collider with every kind of list.
+fn collider() -> impl Strategy<Value = ColliderSpec> {
+    let points = || option::of(collection::vec(vector(), 0..4));
+    let edges = collection::vec(any::<[u32; 2]>(), 1..4);
+    let triangles = collection::vec(any::<[u32; 3]>(), 0..4);
+    let indices = prop_oneof![
+        edges.prop_map(|edges| Indices::Edges(edges.into())),
+        triangles.prop_map(|triangles| Indices::Triangles(triangles.into())),
+    ];
+    let heights = collection::vec(collection::vec(number(), 0..4), 0..4);
+    let cells = collection::vec(any::<[i32; 3]>().prop_map(Cell), 0..4);
+    let groups = any::<[u32; 2]>().prop_map(|[memberships, filter]| Groups {
+        memberships,
+        filter,
+    });
+    let lists = (
+        points(),
+        option::of(indices),
+        option::of(heights),
+        option::of(cells),
+        points(),
+    );
+    let collider = (shape(), vector(), rotation(), lists, option::of(groups));
+    collider
+        .prop_map(|(shape, translation, rotation, lists, collision_groups)| {
+            let (vertices, indices, heights, voxels, points) = lists;
+            let part = |points: Vec<Vec3>| PartSpec {
+                vertices: Some(points.into()),
+                axis: Some(Axis::Z),
+                ..PartSpec::default()
+            };
+            ColliderSpec {
+                translation,
+                rotation,
+                vertices: vertices.map(Into::into),
+                indices,
+                heights: heights.map(|rows| Heights(rows.into())),
+                voxels: voxels.map(Into::into),
+                shapes: points.map(|points| [part(points)].into()),
+                collision_groups,
+                ..ColliderSpec::new(shape)
+            }
+        })
+        .boxed()
+}
+
+fn dynamics()
+-> impl Strategy<Value = (Option<MassProperties>, Option<LockedAxes>, Option<i8>, bool)> {
+    let properties = (number(), vector(), vector(), rotation());
+    let properties = properties.prop_map(|(mass, center_of_mass, inertia, turn)| MassProperties {
+        mass,
+        center_of_mass,
+        inertia,
+        inertia_orientation: turn,
+    });
+    let axes = select(vec![
+        LockedAxis::TranslationX,
+        LockedAxis::RotationY,
+        LockedAxis::RotationZ,
+    ]);
+    let axes = collection::vec(axes, 0..4).prop_map(|axes| axes.into_iter().collect());
+    let flags = (option::of(properties), option::of(axes));
+    (flags, option::of(any::<i8>()), any::<bool>())
+        .prop_map(|((properties, axes), dominance, flag)| (properties, axes, dominance, flag))
 }
 
 /// Changes of some of what a body has.
 fn body_patch() -> impl Strategy<Value = BodyPatch> {
     let given = any::<[bool; 16]>();
-    (body(), given).prop_map(|(body, given)| {
-        let mut given = given.into_iter();
-        let mut is_given = || given.next() == Some(true);
-        BodyPatch {
-            translation: is_given().then_some(body.translation),
-            rotation: is_given().then_some(body.rotation),
-            linvel: is_given().then_some(body.linvel),
-            angvel: is_given().then_some(body.angvel),
-            kind: is_given().then_some(body.kind),
-            mass: is_given().then_some(body.mass),
-            restitution: is_given().then_some(body.restitution),
-            friction: is_given().then_some(body.friction),
-            is_sensor: is_given().then_some(body.is_sensor),
-            linear_damping: is_given().then_some(body.linear_damping),
-            angular_damping: is_given().then_some(body.angular_damping),
-            can_sleep: is_given().then_some(body.can_sleep),
-            drag_coefficient: body.drag_coefficient.filter(|_| is_given()),
-            drag_area: body.drag_area.filter(|_| is_given()),
-            drag_axis_ratios: is_given().then_some(body.drag_axis_ratios),
-            fluid_density: is_given().then_some(body.fluid_density),
-        }
-    })
+    (body(), given)
+        .prop_map(|(body, given)| {
+            let mut given = given.into_iter();
+            let mut is_given = || given.next() == Some(true);
+            BodyPatch {
+                translation: is_given().then_some(body.translation),
+                rotation: is_given().then_some(body.rotation),
+                linvel: is_given().then_some(body.linvel),
+                angvel: is_given().then_some(body.angvel),
+                kind: is_given().then_some(body.kind),
+                mass: body.mass.filter(|_| is_given()),
+                restitution: is_given().then_some(body.restitution),
+                friction: is_given().then_some(body.friction),
+                is_sensor: is_given().then_some(body.is_sensor),
+                linear_damping: is_given().then_some(body.linear_damping),
+                angular_damping: is_given().then_some(body.angular_damping),
+                can_sleep: is_given().then_some(body.can_sleep),
+                drag_coefficient: body.drag_coefficient.filter(|_| is_given()),
+                drag_area: body.drag_area.filter(|_| is_given()),
+                drag_axis_ratios: is_given().then_some(body.drag_axis_ratios),
+                fluid_density: is_given().then_some(body.fluid_density),
+                colliders: body.colliders,
+                mass_properties: body.mass_properties,
+                locked_axes: body.locked_axes,
+                ..BodyPatch::default()
+            }
+        })
+        .boxed()
 }
 
 fn joint() -> impl Strategy<Value = JointSpec> {
-    let bodies = (body_id(), body_id());
-    let settings = (option::of(limits()), any::<bool>());
+    let settings = (any::<bool>(), joint_patch());
+    let frames = (option::of(frame()), option::of(frame()));
     let joint = (
-        joint_id(),
-        joint_kind(),
-        bodies,
+        (joint_id(), joint_kind(), body_id(), body_id()),
         array::uniform3(vector()),
+        frames,
+        collection::vec(axis_name(), 0..4),
         settings,
     );
-    joint.prop_map(|(id, joint_type, bodies, vectors, settings)| {
-        let (body_a, body_b) = bodies;
-        let [anchor_a, anchor_b, axis] = vectors;
-        let (limits, collide) = settings;
-        JointSpec {
-            id,
-            joint_type,
-            body_a,
-            body_b,
-            anchor_a,
-            anchor_b,
-            axis,
-            limits,
-            collide,
-        }
+    joint
+        .prop_map(|(what, vectors, frames, coupled_axes, settings)| {
+            let (id, joint_type, body_a, body_b) = what;
+            let [anchor_a, anchor_b, axis] = vectors;
+            let (frame_a, frame_b) = frames;
+            let (multibody, patch) = settings;
+            JointSpec {
+                id,
+                joint_type,
+                body_a,
+                body_b,
+                anchor_a,
+                anchor_b,
+                axis,
+                frame_a,
+                frame_b,
+                limits: patch.limits,
+                cone_limit: patch.cone_limit,
+                twist_limits: patch.twist_limits,
+                length: patch.length,
+                rest_length: patch.rest_length,
+                stiffness: patch.stiffness,
+                damping: patch.damping,
+                motor: patch.motor.flatten(),
+                motors: patch.motors.flatten(),
+                axes: patch.axes,
+                coupled_axes,
+                multibody,
+                armature: patch.armature,
+                friction: patch.friction,
+                break_force: patch.break_force,
+                break_torque: patch.break_torque,
+                softness: patch.softness,
+                enabled: patch.enabled.unwrap_or(true),
+                collide: patch.collide.unwrap_or_default(),
+            }
+        })
+        .boxed()
+}
+
+/// Changes of some of what a joint has. Boxed, as a stack is too small for all of it at once.
+fn joint_patch() -> impl Strategy<Value = JointPatch> {
+    let numbers = collection::vec(option::of(number()), 9);
+    let limits = (option::of(limits()), option::of(limits()));
+    let motors = (
+        option::of(option::of(motor())),
+        option::of(option::of(array::uniform3(option::of(motor())))),
+        option::of(joint_axes()),
+    );
+    let rest = (
+        option::of((number(), number())),
+        any::<Option<bool>>(),
+        any::<Option<bool>>(),
+    );
+    (numbers, limits, motors, rest)
+        .prop_map(|(numbers, limits, motors, rest)| {
+            let mut numbers = numbers.into_iter().flatten();
+            let mut next = || numbers.next();
+            let (limits, twist_limits) = limits;
+            let (motor, motors, axes) = motors;
+            let (softness, enabled, collide) = rest;
+            let motors =
+                motors.map(|motors| motors.map(|[rx, ry, rz]| AngularMotors { rx, ry, rz }));
+            JointPatch {
+                limits,
+                cone_limit: next(),
+                twist_limits,
+                length: next(),
+                rest_length: next(),
+                stiffness: next(),
+                damping: next(),
+                motor,
+                motors,
+                axes,
+                armature: next(),
+                friction: next(),
+                break_force: next(),
+                break_torque: next(),
+                softness: softness.map(|(natural_frequency, damping_ratio)| Softness {
+                    natural_frequency,
+                    damping_ratio,
+                }),
+                enabled,
+                collide,
+            }
+        })
+        .boxed()
+}
+
+fn motor() -> impl Strategy<Value = Motor> {
+    let motor = (
+        option::of(number()),
+        number(),
+        array::uniform3(option::of(number())),
+        select(vec![MotorForce::Acceleration, MotorForce::Force]),
+    );
+    motor
+        .prop_map(|(target_position, target_velocity, rest, model)| {
+            let [stiffness, damping, max_force] = rest;
+            Motor {
+                target_position,
+                target_velocity,
+                stiffness,
+                damping,
+                max_force,
+                model,
+            }
+        })
+        .boxed()
+}
+
+fn joint_axes() -> impl Strategy<Value = JointAxes> {
+    let settings = (option::of(limits()), option::of(motor()))
+        .prop_map(|(limits, motor)| AxisFreedom::Settings(AxisSettings { limits, motor }));
+    let freedom = prop_oneof![
+        select(vec![AxisFreedom::Locked, AxisFreedom::Free]),
+        settings
+    ];
+    let axes = array::uniform6(option::of(freedom));
+    axes.prop_map(|[x, y, z, rx, ry, rz]| JointAxes {
+        x,
+        y,
+        z,
+        rx,
+        ry,
+        rz,
     })
+    .boxed()
+}
+
+fn frame() -> impl Strategy<Value = JointFrame> {
+    (vector(), rotation()).prop_map(|(translation, rotation)| JointFrame {
+        translation,
+        rotation,
+    })
+}
+
+fn reach() -> impl Strategy<Value = InverseKinematics> {
+    let wanted = (option::of(vector()), option::of(rotation()), vector());
+    let axes = collection::vec(axis_name(), 0..4);
+    let how = (any::<u32>(), array::uniform3(number()));
+    (body_id(), wanted, axes, how)
+        .prop_map(|(body_id, wanted, axes, how)| {
+            let (position, orientation, point) = wanted;
+            let (max_iterations, [damping, tolerance_position, tolerance_orientation]) = how;
+            InverseKinematics {
+                body_id,
+                position,
+                orientation,
+                point,
+                axes,
+                max_iterations,
+                damping,
+                tolerance_position,
+                tolerance_orientation,
+            }
+        })
+        .boxed()
+}
+
+fn axis_name() -> impl Strategy<Value = AxisName> {
+    select(vec![
+        AxisName::X,
+        AxisName::Y,
+        AxisName::Z,
+        AxisName::Rx,
+        AxisName::Ry,
+        AxisName::Rz,
+    ])
 }
 
 fn kind() -> impl Strategy<Value = BodyKind> {
@@ -270,6 +516,7 @@ fn kind() -> impl Strategy<Value = BodyKind> {
         BodyKind::Fixed,
         BodyKind::Dynamic,
         BodyKind::Kinematic,
+        BodyKind::KinematicPosition,
     ])
 }
 
@@ -280,6 +527,8 @@ fn shape() -> impl Strategy<Value = ShapeKind> {
         ShapeKind::Capsule,
         ShapeKind::Cylinder,
         ShapeKind::Halfspace,
+        ShapeKind::TriMesh,
+        ShapeKind::HeightField,
     ])
 }
 
@@ -289,6 +538,9 @@ fn joint_kind() -> impl Strategy<Value = JointKind> {
         JointKind::Revolute,
         JointKind::Spherical,
         JointKind::Prismatic,
+        JointKind::Rope,
+        JointKind::Spring,
+        JointKind::Generic,
     ])
 }
 

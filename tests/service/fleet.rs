@@ -55,7 +55,11 @@ async fn commands_given_round_robin_lead_where_they_lead_on_a_single_instance() 
     let mut turns = clients.iter().cycle();
     for round in 0..8 {
         for (method, path, body) in script() {
-            if method == "DELETE" || path.ends_with("/joints") || path.ends_with("/bodies") {
+            if method == "DELETE"
+                || path.ends_with("/joints")
+                || path.ends_with("/bodies")
+                || path.ends_with("/controllers")
+            {
                 // Once is enough for what takes and gives back names.
                 if round > 0 {
                     continue;
@@ -551,6 +555,8 @@ fn script() -> Vec<(&'static str, &'static str, Option<Value>)> {
         sphere("c1", 0.2, [9.0, 3.0, 0.0]),
         sphere("c2", 0.2, [12.0, 3.0, 0.0])
     ]);
+    let pendulum = json!({"format": "mjcf", "position": [20, 3, 0], "content":
+        "<mujoco><worldbody><body><geom type='box' size='1 1 1'/><joint/></body></worldbody></mujoco>"});
     vec![
         ("GET", "", None),
         (
@@ -596,11 +602,49 @@ fn script() -> Vec<(&'static str, &'static str, Option<Value>)> {
             "/joints/hinge",
             Some(json!({"limits": [-0.5, 0.5]})),
         ),
+        ("POST", "/imports", Some(pendulum)),
+        (
+            "POST",
+            "/controllers",
+            Some(json!({"id": "hover", "type": "pid", "body_id": "ball",
+                        "target_position": [6, 4, 0], "ki": 1})),
+        ),
+        ("GET", "/controllers", None),
+        ("GET", "/controllers/hover", None),
+        (
+            "PATCH",
+            "/controllers/hover",
+            Some(json!({"target_position": [6, 5, 0]})),
+        ),
+        (
+            "POST",
+            "/inverse_kinematics",
+            Some(json!({"body_id": "ball", "position": [0, 1, 0]})),
+        ),
         ("POST", "/step", Some(json!({"steps": 25}))),
         ("POST", "/step", Some(json!({"steps": -1}))),
+        (
+            "POST",
+            "/commands",
+            Some(
+                json!({"steps": 5, "commands": [{"op": "step", "steps": 1}], "observe": {"every": 2}}),
+            ),
+        ),
         ("GET", "/state", None),
+        ("GET", "/contacts", None),
+        ("GET", "/energy", None),
+        ("GET", "/energy?bodies=ball", None),
+        ("GET", "/state?fields=position,speed&bodies=ball", None),
+        (
+            "POST",
+            "/queries",
+            Some(
+                json!({"queries": [{"type": "point", "point": [0, 0, 0]}, {"type": "distance", "body_a": "ball", "body_b": "nobody"}]}),
+            ),
+        ),
         ("GET", "/bundle", None),
         ("GET", "/journal", None),
+        ("GET", "/events", None),
         ("POST", "/verify", None),
         (
             "POST",
@@ -611,6 +655,7 @@ fn script() -> Vec<(&'static str, &'static str, Option<Value>)> {
         ("POST", "/step", Some(json!({"steps": 10}))),
         ("DELETE", "/joints/hinge", None),
         ("DELETE", "/joints/hinge", None),
+        ("DELETE", "/controllers/hover", None),
         ("DELETE", "/bodies/extra", None),
         ("GET", "/state", None),
         ("GET", "/bodies", None),

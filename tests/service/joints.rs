@@ -183,6 +183,244 @@ async fn faulty_joints_are_refused_with_their_pointers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn faulty_settings_are_refused_with_their_pointers_when_made_and_when_changed() {
+    let instance = Instance::in_process(&[]).await;
+    let client = instance.client();
+    let sim = client.simulation(&pair()).await;
+    let sound = [
+        json!({"id": "revolute", "joint_type": "revolute"}),
+        json!({"id": "spherical", "joint_type": "spherical"}),
+        json!({"id": "rope", "joint_type": "rope", "length": 3}),
+        json!({"id": "spring", "joint_type": "spring", "rest_length": 3, "stiffness": 10}),
+        json!({"id": "generic", "joint_type": "generic", "axes": {"x": "free", "y": "free", "rx": "free", "rz": "free"}, "coupled_axes": ["x", "y"]}),
+    ];
+    for joint in &sound {
+        let joint = joint_with(joint);
+        client.add_joint(&sim, &joint).await.expect_status(201);
+    }
+
+    for (kind, change, pointer) in [
+        (
+            "revolute",
+            json!({"motor": {}, "limits": [-4, 0]}),
+            "/limits/0",
+        ),
+        (
+            "revolute",
+            json!({"motor": {"target_position": 4}}),
+            "/motor/target_position",
+        ),
+        (
+            "revolute",
+            json!({"motor": {"target_position": null}}),
+            "/motor/target_position",
+        ),
+        (
+            "revolute",
+            json!({"motor": {"target_velocity": 1e6}}),
+            "/motor/target_velocity",
+        ),
+        (
+            "revolute",
+            json!({"motor": {"stiffness": -1}}),
+            "/motor/stiffness",
+        ),
+        (
+            "revolute",
+            json!({"motor": {"stiffness": 1e13}}),
+            "/motor/stiffness",
+        ),
+        (
+            "revolute",
+            json!({"motor": {"damping": 1e300}}),
+            "/motor/damping",
+        ),
+        (
+            "revolute",
+            json!({"motor": {"damping": 0}}),
+            "/motor/damping",
+        ),
+        (
+            "revolute",
+            json!({"motor": {"max_force": -1}}),
+            "/motor/max_force",
+        ),
+        (
+            "revolute",
+            json!({"motor": {"model": "magic"}}),
+            "/motor/model",
+        ),
+        ("revolute", json!({"motor": {"power": 1}}), "/motor/power"),
+        ("revolute", json!({"motors": {"rx": {}}}), "/motors"),
+        ("revolute", json!({"length": 1}), "/length"),
+        ("revolute", json!({"damping": 1}), "/damping"),
+        ("revolute", json!({"armature": 1}), "/armature"),
+        ("revolute", json!({"friction": 1}), "/friction"),
+        ("revolute", json!({"break_force": 0}), "/break_force"),
+        ("revolute", json!({"break_torque": 1e16}), "/break_torque"),
+        ("revolute", json!({"break_torque": null}), "/break_torque"),
+        (
+            "revolute",
+            json!({"softness": {"natural_frequency": 0}}),
+            "/softness/natural_frequency",
+        ),
+        (
+            "revolute",
+            json!({"softness": {"natural_frequency": 5, "damping_ratio": -1}}),
+            "/softness/damping_ratio",
+        ),
+        ("revolute", json!({"enabled": null}), "/enabled"),
+        ("revolute", json!({"axes": {}}), "/axes"),
+        ("spherical", json!({"cone_limit": 4}), "/cone_limit"),
+        ("spherical", json!({"cone_limit": 0}), "/cone_limit"),
+        (
+            "spherical",
+            json!({"twist_limits": [1, 0]}),
+            "/twist_limits",
+        ),
+        ("spherical", json!({"motor": {}}), "/motor"),
+        (
+            "spherical",
+            json!({"motors": {"rx": {"damping": -1}}}),
+            "/motors/rx/damping",
+        ),
+        ("spherical", json!({"motors": {"x": {}}}), "/motors/x"),
+        ("rope", json!({"length": 0}), "/length"),
+        ("rope", json!({"cone_limit": 1}), "/cone_limit"),
+        ("spring", json!({"stiffness": 0}), "/stiffness"),
+        ("spring", json!({"rest_length": -1}), "/rest_length"),
+        ("spring", json!({"damping": -1}), "/damping"),
+        ("spring", json!({"twist_limits": [0, 1]}), "/twist_limits"),
+        ("generic", json!({"axes": {"x": "loose"}}), "/axes/x"),
+        ("generic", json!({"axes": {"x": null}}), "/axes/x"),
+        ("generic", json!({"axes": {"w": "free"}}), "/axes/w"),
+        (
+            "generic",
+            json!({"axes": {"x": {"limits": [-1, 1]}}}),
+            "/axes/x/limits/0",
+        ),
+        (
+            "generic",
+            json!({"axes": {"y": {"limits": [0, 1]}}}),
+            "/axes/y",
+        ),
+        (
+            "generic",
+            json!({"axes": {"rz": {"limits": [0, 4]}}}),
+            "/axes/rz/limits/1",
+        ),
+        (
+            "generic",
+            json!({"axes": {"rx": {"motor": {"stiffness": -1}}}}),
+            "/axes/rx/motor/stiffness",
+        ),
+    ] {
+        let patched = client.patch_joint(&sim, kind, &change).await;
+        let problem = patched.expect_status(422).problem();
+        assert!(
+            problem.pointers().contains(&pointer.to_owned()),
+            "{change}: {}",
+            problem.body
+        );
+
+        let like = sound
+            .iter()
+            .find(|joint| joint["id"] == kind)
+            .expect("one of the sound ones");
+        let mut made = joint_with(like);
+        made["id"] = json!("other");
+        for (name, value) in change.as_object().expect("an object") {
+            if name == "axes" && made["axes"].is_object() {
+                for (axis, freedom) in value.as_object().expect("an object") {
+                    made["axes"][axis] = freedom.clone();
+                }
+            } else {
+                made[name] = value.clone();
+            }
+        }
+        let refused = client.add_joint(&sim, &made).await;
+        let problem = refused.expect_status(422).problem();
+        assert!(
+            problem.pointers().contains(&pointer.to_owned()),
+            "{change}: {}",
+            problem.body
+        );
+    }
+    for (kind, change, pointer) in [
+        ("rope", json!({"length": null}), "/length"),
+        ("generic", json!({"coupled_axes": ["x"]}), "/coupled_axes"),
+        (
+            "generic",
+            json!({"coupled_axes": ["x", "z"]}),
+            "/coupled_axes/1",
+        ),
+        (
+            "generic",
+            json!({"coupled_axes": ["x", "x"]}),
+            "/coupled_axes/1",
+        ),
+        (
+            "generic",
+            json!({"coupled_axes": ["rx", "ry", "rz"]}),
+            "/coupled_axes",
+        ),
+        (
+            "generic",
+            json!({"coupled_axes": [null]}),
+            "/coupled_axes/0",
+        ),
+        (
+            "revolute",
+            json!({"frame_a": {}, "anchor_b": [1, 0, 0]}),
+            "/anchor_b",
+        ),
+        (
+            "revolute",
+            json!({"frame_a": {"orientation": [0, 0, 0, 2]}}),
+            "/frame_a/orientation",
+        ),
+        (
+            "revolute",
+            json!({"frame_b": {"position": [1e6, 0, 0]}}),
+            "/frame_b/position",
+        ),
+        (
+            "revolute",
+            json!({"multibody": true, "break_force": 1}),
+            "/break_force",
+        ),
+        ("rope", json!({"multibody": true}), "/multibody"),
+    ] {
+        let like = sound
+            .iter()
+            .find(|joint| joint["id"] == kind)
+            .expect("one of the sound ones");
+        let mut made = joint_with(like);
+        made["id"] = json!("other");
+        for (name, value) in change.as_object().expect("an object") {
+            made[name] = value.clone();
+        }
+        let problem = client
+            .add_joint(&sim, &made)
+            .await
+            .expect_status(422)
+            .problem();
+        assert!(
+            problem.pointers().contains(&pointer.to_owned()),
+            "{change}: {}",
+            problem.body
+        );
+    }
+    let locked = json!({"axes": {"rx": "locked"}});
+    let problem = client
+        .patch_joint(&sim, "generic", &locked)
+        .await
+        .expect_status(422)
+        .problem();
+    problem.expect_pointers(&["/axes/rx"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_batch_of_joints_is_taken_whole_or_not_at_all() {
     let instance = Instance::in_process(&[]).await;
     let client = instance.client();

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::harness::{Client, Fleet, Instance, RedisServer, Reply, sphere};
 
@@ -76,8 +77,9 @@ async fn every_operation_has_examples_that_fit_its_schemas() {
     for operation in operations(&document) {
         let name = operation.name();
         for (kind, content) in contents(&operation.spec["requestBody"]) {
-            if kind == "application/vnd.rapier-bundle" {
-                // Its bytes belong to one version of the engine.
+            let is_binary = kind.starts_with("model/") || kind == "application/octet-stream";
+            if is_binary || kind == "application/vnd.rapier-bundle" {
+                // The bytes of a bundle belong to one version of the engine.
                 continue;
             }
             let examples = examples(content);
@@ -129,6 +131,7 @@ async fn every_operation_takes_its_own_examples_and_answers_as_documented() {
     let redis = RedisServer::start().await;
     let fleet = Fleet::start(1, &redis.url(), &[("DEFAULT_DURABILITY", "journal")]).await;
     let client = fleet[0].client();
+    let asset = uploaded(&client, &document).await;
     let mut documented = BTreeSet::new();
     let mut called = BTreeSet::new();
 
@@ -150,7 +153,9 @@ async fn every_operation_takes_its_own_examples_and_answers_as_documented() {
                 .replace("{sim_id}", &sim)
                 .replace("{body_id}", "ball")
                 .replace("{joint_id}", "hinge")
-                .replace("{code}", "body_not_found");
+                .replace("{code}", "body_not_found")
+                .replace("{sha256}", &asset)
+                .replace("{controller_id}", "autopilot");
             assert!(
                 !path.contains('{'),
                 "an unknown parameter in {}",
@@ -187,16 +192,24 @@ async fn the_document_lists_every_route_and_no_other() {
     let expected: BTreeSet<_> = [
         "get /health",
         "get /ready",
+        "get /capabilities",
+        "get /assets/{sha256}",
+        "put /assets/{sha256}",
         "get /simulations",
         "post /simulations",
         "get /simulations/{sim_id}",
         "patch /simulations/{sim_id}",
         "delete /simulations/{sim_id}",
         "post /simulations/{sim_id}/keepalive",
+        "get /simulations/{sim_id}/events",
+        "post /simulations/{sim_id}/commands",
         "get /simulations/{sim_id}/journal",
         "post /simulations/{sim_id}/verify",
         "get /simulations/{sim_id}/bundle",
         "get /simulations/{sim_id}/state",
+        "get /simulations/{sim_id}/contacts",
+        "get /simulations/{sim_id}/energy",
+        "post /simulations/{sim_id}/queries",
         "post /simulations/{sim_id}/step",
         "get /simulations/{sim_id}/bodies",
         "post /simulations/{sim_id}/bodies",
@@ -207,11 +220,18 @@ async fn the_document_lists_every_route_and_no_other() {
         "put /simulations/{sim_id}/bodies/{body_id}/force",
         "delete /simulations/{sim_id}/bodies/{body_id}/force",
         "post /simulations/{sim_id}/bodies/{body_id}/trajectory",
+        "post /simulations/{sim_id}/imports",
         "get /simulations/{sim_id}/joints",
         "post /simulations/{sim_id}/joints",
         "get /simulations/{sim_id}/joints/{joint_id}",
         "patch /simulations/{sim_id}/joints/{joint_id}",
         "delete /simulations/{sim_id}/joints/{joint_id}",
+        "get /simulations/{sim_id}/controllers",
+        "post /simulations/{sim_id}/controllers",
+        "get /simulations/{sim_id}/controllers/{controller_id}",
+        "patch /simulations/{sim_id}/controllers/{controller_id}",
+        "delete /simulations/{sim_id}/controllers/{controller_id}",
+        "post /simulations/{sim_id}/inverse_kinematics",
     ]
     .map(str::to_owned)
     .into();
@@ -351,7 +371,22 @@ fn operations(document: &Value) -> Vec<Operation<'_>> {
 }
 
 /// A world in which the example of a request makes sense and takes no name twice.
+/// Uploads the mesh that the document shows; its name.
+async fn uploaded(client: &Client, document: &Value) -> String {
+    let upload = &document["paths"]["/assets/{sha256}"]["put"];
+    let mesh = &upload["requestBody"]["content"]["application/json"]["example"];
+    let digest = Sha256::digest(mesh.to_string());
+    let digits: Vec<_> = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let name = digits.concat();
+    let made = client.put(format!("/assets/{name}"), mesh).await;
+    made.expect_status(201);
+    name
+}
+
 async fn prepared(client: &Client, path: &str, example: Option<&Value>) -> String {
+    if path.contains("/controllers") {
+        return prepared_for_controllers(client, path, example).await;
+    }
     if path.ends_with("/bodies") && example.is_some() {
         return client.simulation(&json!({})).await;
     }
@@ -380,9 +415,26 @@ async fn prepared(client: &Client, path: &str, example: Option<&Value>) -> Strin
         client,
         json!({"bodies": bodies, "joints": [
             {"id": "hinge", "joint_type": "revolute", "body_a": "ball", "body_b": "partner",
-             "anchor_a": [3, 0, 0], "limits": [-1, 1]}]}),
+             "anchor_a": [3, 0, 0], "limits": [-1, 1],
+             "multibody": path.ends_with("/inverse_kinematics")}]}),
     )
     .await
+}
+
+/// A simulation with the bodies that the examples of controllers move, and one controller unless
+/// others are to be added.
+async fn prepared_for_controllers(client: &Client, path: &str, example: Option<&Value>) -> String {
+    let walker = json!({"id": "walker", "kind": "kinematic", "shape": "capsule", "size": [0.6, 0.3],
+                        "position": [5, 1, 0]});
+    let bodies = json!([sphere("ball", 0.5, [0.0, 5.0, 0.0]), walker]);
+    let sim = prepared_in(client, json!({"bodies": bodies})).await;
+    if !(path.ends_with("/controllers") && example.is_some()) {
+        let pilot = json!({"id": "autopilot", "type": "pid", "body_id": "ball",
+                           "target_position": [0, 9, 0]});
+        let path = format!("/simulations/{sim}/controllers");
+        client.post(path, &pilot).await.expect_status(201);
+    }
+    sim
 }
 
 async fn prepared_in(client: &Client, world: Value) -> String {

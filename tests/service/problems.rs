@@ -69,8 +69,18 @@ const CODES: &[(&str, Provoked)] = &[
         ),
     ),
     ("joint_not_found", By("joints", "a_removed_joint_lets_go")),
+    (
+        "controller_not_found",
+        By(
+            "controllers",
+            "a_controller_is_added_read_changed_and_removed",
+        ),
+    ),
     ("snapshot_not_found", Elsewhere(LATER)),
-    ("asset_not_found", Elsewhere(LATER)),
+    (
+        "asset_not_found",
+        By("assets", "a_file_is_uploaded_once_and_read_as_it_was_sent"),
+    ),
     (
         "route_not_found",
         By(
@@ -120,6 +130,10 @@ const CODES: &[(&str, Provoked)] = &[
     (
         "joint_exists",
         By("joints", "a_batch_of_joints_is_taken_whole_or_not_at_all"),
+    ),
+    (
+        "controller_exists",
+        By("controllers", "controllers_are_taken_whole_or_not_at_all"),
     ),
     (
         "idempotency_key_in_flight",

@@ -31,9 +31,21 @@ const FOREIGN: &[&str] = &[
 
 /// Fixed limits that carry a name like a setting, in replies and documents.
 const FIXED: &[&str] = &[
+    "MAX_ASSETS_PER_REQUEST",
+    "MAX_ASSET_VERTICES_PER_SIMULATION",
     "MAX_BUNDLE_BYTES",
     "MAX_CHANGES_WITHOUT_STEP",
+    "MAX_COLLIDERS_PER_BODY",
+    "MAX_CONDITIONS",
+    "MAX_HULL_POINTS",
+    "MAX_IMPORT_DEPTH",
+    "MAX_IMPORT_NODES",
+    "MAX_MULTIBODY_LINKS",
+    "MAX_SHAPES_PER_COMPOUND",
     "MAX_SPECTATORS",
+    "MAX_VERTICES_PER_SHAPE",
+    "MAX_VOXELS_PER_SHAPE",
+    "MAX_VOXEL_BOXES_PER_SHAPE",
 ];
 
 fn read(file: &str) -> String {

@@ -60,6 +60,16 @@ pub(crate) struct BodyList<'a> {
             {"id": "floor", "shape": "plane", "kind": "static"},
             {"id": "crate", "shape": "box", "size": [1.0, 1.0, 1.0], "position": [0.0, 0.5, 0.0], "mass": 20.0},
         ]))),
+        ("a hammer of two colliders" = (value = json!({"id": "hammer", "position": [3.0, 2.0, 0.0], "density": 700.0, "colliders": [
+            {"shape": "cylinder", "half_height": 0.3, "radius": 0.02, "friction": 0.9},
+            {"shape": "box", "size": [0.2, 0.08, 0.08], "position": [0.0, 0.3, 0.0], "density": 7800.0},
+        ]}))),
+        ("a landscape" = (value = json!({"id": "land", "kind": "static", "shape": "heightfield", "scale": [20.0, 1.0, 20.0],
+            "heights": [[0.0, 0.2, 0.0], [0.1, 0.5, 0.1], [0.0, 0.3, 0.0]]}))),
+        ("a stone" = (value = json!({"id": "stone", "shape": "convex_hull", "density": 2600.0, "position": [-3.0, 2.0, 0.0],
+            "vertices": [[0.0, 0.0, 0.0], [0.5, 0.0, 0.0], [0.0, 0.4, 0.0], [0.0, 0.0, 0.3], [0.3, 0.3, 0.3]],
+            "collision_groups": {"memberships": 2, "filter": 4_294_967_295_u32}}))),
+        ("a lift" = (value = json!({"id": "lift", "kind": "kinematic_position", "shape": "box", "size": [2.0, 0.1, 2.0], "position": [6.0, 0.0, 0.0]}))),
     )),
     responses(
         (status = 201, description = "Added", body = BodiesAdded, example = json!({"body_id": "ball"})),
@@ -107,7 +117,7 @@ pub(crate) async fn list_bodies(Simulation(simulation): Simulation) -> Result<Ob
         ("body_id" = String, Path, description = "The body"),
     ),
     responses(
-        (status = 200, description = "The body", body = BodyView, example = json!({"id": "ball", "kind": "dynamic", "shape": "sphere", "radius": 0.5, "mass": 1.0, "position": [0.0, 0.5, 0.0], "orientation": [0.0, 0.0, 0.0, 1.0], "velocity": [0.0, 0.0, 0.0], "angular_velocity": [0.0, 0.0, 0.0], "restitution": 0.3, "friction": 0.5, "is_sensor": false, "linear_damping": 0.0, "angular_damping": 0.0, "can_sleep": true, "drag_axis_ratios": [1.0, 1.0, 1.0], "fluid_density": 1.225, "sleeping": false, "contacts": ["floor"]})),
+        (status = 200, description = "The body", body = BodyView, example = json!({"id": "ball", "kind": "dynamic", "shape": "sphere", "radius": 0.5, "mass": 1.0, "position": [0.0, 0.5, 0.0], "orientation": [0.0, 0.0, 0.0, 1.0], "velocity": [0.0, 0.0, 0.0], "angular_velocity": [0.0, 0.0, 0.0], "restitution": 0.3, "friction": 0.5, "is_sensor": false, "linear_damping": 0.0, "angular_damping": 0.0, "can_sleep": true, "drag_axis_ratios": [1.0, 1.0, 1.0], "fluid_density": 1.225, "center_of_mass": [0.0, 0.5, 0.0], "inertia": [0.1, 0.1, 0.1], "sleeping": false, "contacts": ["floor"]})),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
@@ -128,9 +138,14 @@ pub(crate) async fn show_body(
         ("sim_id" = String, Path, description = "The simulation"),
         ("body_id" = String, Path, description = "The body"),
     ),
-    request_body(content = BodyPatch, example = json!({"position": [0.0, 3.0, 0.0], "velocity": [0.0, 0.0, 0.0]})),
+    request_body(content = BodyPatch, examples(
+        ("put elsewhere" = (value = json!({"position": [0.0, 3.0, 0.0], "velocity": [0.0, 0.0, 0.0]}))),
+        ("given another shape" = (value = json!({"shape": "capsule", "half_height": 0.4, "radius": 0.2, "density": 500.0}))),
+        ("kept upright" = (value = json!({"locked_axes": ["rotation_x", "rotation_z"], "gravity_scale": 0.5}))),
+        ("put to sleep" = (value = json!({"sleeping": true}))),
+    )),
     responses(
-        (status = 200, description = "The body as it is now", body = BodyView, example = json!({"id": "ball", "kind": "dynamic", "shape": "sphere", "radius": 0.5, "mass": 1.0, "position": [0.0, 0.5, 0.0], "orientation": [0.0, 0.0, 0.0, 1.0], "velocity": [0.0, 0.0, 0.0], "angular_velocity": [0.0, 0.0, 0.0], "restitution": 0.3, "friction": 0.5, "is_sensor": false, "linear_damping": 0.0, "angular_damping": 0.0, "can_sleep": true, "drag_axis_ratios": [1.0, 1.0, 1.0], "fluid_density": 1.225, "sleeping": false, "contacts": ["floor"]})),
+        (status = 200, description = "The body as it is now", body = BodyView, example = json!({"id": "ball", "kind": "dynamic", "shape": "sphere", "radius": 0.5, "mass": 1.0, "position": [0.0, 0.5, 0.0], "orientation": [0.0, 0.0, 0.0, 1.0], "velocity": [0.0, 0.0, 0.0], "angular_velocity": [0.0, 0.0, 0.0], "restitution": 0.3, "friction": 0.5, "is_sensor": false, "linear_damping": 0.0, "angular_damping": 0.0, "can_sleep": true, "drag_axis_ratios": [1.0, 1.0, 1.0], "fluid_density": 1.225, "center_of_mass": [0.0, 0.5, 0.0], "inertia": [0.1, 0.1, 0.1], "sleeping": false, "contacts": ["floor"]})),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]

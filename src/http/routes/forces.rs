@@ -17,8 +17,14 @@ use crate::{
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ImpulseRequest {
-    /// N·s, world axes.
-    impulse: Vec3,
+    /// N·s, world axes; this or the torque impulse, or both.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
+    impulse: Option<Vec3>,
+    /// N·m·s, world axes.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
+    torque_impulse: Option<Vec3>,
     /// Where it acts, world coordinates, m; the centre of mass unless given.
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
@@ -51,7 +57,10 @@ pub(crate) struct ForceRequest {
         ("sim_id" = String, Path, description = "The simulation"),
         ("body_id" = String, Path, description = "The body"),
     ),
-    request_body(content = ImpulseRequest, example = json!({"impulse": [0.0, 5.0, 0.0]})),
+    request_body(content = ImpulseRequest, examples(
+        ("a kick" = (value = json!({"impulse": [0.0, 5.0, 0.0]}))),
+        ("a twist" = (value = json!({"torque_impulse": [0.0, 0.5, 0.0]}))),
+    )),
     responses(
         (status = 204, description = "Pushed"),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
@@ -65,11 +74,7 @@ pub(crate) async fn apply_impulse(
         terms,
     }: Keyed<Object<ImpulseRequest>>,
 ) -> Result<Observed, Problem> {
-    let impulse = Impulse {
-        impulse: body.impulse,
-        point: body.point,
-    };
-    let command = Command::ApplyImpulse(body_id, impulse);
+    let command = Command::ApplyImpulse(body_id, body.into());
     let reply = simulation.execute(command, terms).await?;
     Ok(Observed::done(&simulation, reply))
 }
@@ -95,12 +100,7 @@ pub(crate) async fn set_force(
     Unkeyed(terms): Unkeyed,
     Json(Object(request)): Json<Object<ForceRequest>>,
 ) -> Result<Observed, Problem> {
-    let force = Force {
-        force: request.force,
-        torque: request.torque,
-        point: request.point,
-    };
-    let command = Command::SetForce(body_id, force);
+    let command = Command::SetForce(body_id, request.into());
     let reply = simulation.execute(command, terms).await?;
     Ok(Observed::done(&simulation, reply))
 }
@@ -127,4 +127,24 @@ pub(crate) async fn clear_force(
     let command = Command::ClearForce(body_id);
     let reply = simulation.execute(command, terms).await?;
     Ok(Observed::done(&simulation, reply))
+}
+
+impl From<ImpulseRequest> for Impulse {
+    fn from(request: ImpulseRequest) -> Self {
+        Self {
+            impulse: request.impulse,
+            torque_impulse: request.torque_impulse,
+            point: request.point,
+        }
+    }
+}
+
+impl From<ForceRequest> for Force {
+    fn from(request: ForceRequest) -> Self {
+        Self {
+            force: request.force,
+            torque: request.torque,
+            point: request.point,
+        }
+    }
 }

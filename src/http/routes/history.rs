@@ -16,16 +16,13 @@ use crate::{
     http::{
         accept::JSON_LINES,
         extract::Simulation,
+        paging::Paging,
         problem::{Problem, ProblemBody},
         state::AppState,
     },
     id::SimulationId,
-    physics::{Fault, Faults},
     simulations::{Chronicle, Entry, Event, Head, SimulationError},
 };
-
-/// How many entries may be asked for at a time.
-const MAX_ENTRIES: usize = 10_000;
 
 /// What came of making a simulation again from its journal.
 #[derive(Serialize, ToSchema)]
@@ -90,7 +87,7 @@ pub(crate) async fn show_journal(
     Simulation(simulation): Simulation,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let (after, limit) = parse_query(query.as_deref().unwrap_or_default())?;
+    let Paging { after, limit } = Paging::parse(query.as_deref(), "the journal")?;
     let chronicle = simulation.chronicle(after, limit).await?;
     let heading = stream::iter([Ok(heading(&chronicle))]);
     let pages = stream::try_unfold(chronicle, async |mut chronicle| {
@@ -168,32 +165,6 @@ fn lines(page: &[(Head, Entry)]) -> Bytes {
 fn write_line(text: &mut Vec<u8>, line: &impl Serialize) {
     serde_json::to_writer(&mut *text, line).expect("entries have nothing that cannot be written");
     text.push(b'\n');
-}
-
-/// Behind which entry the journal is to begin, and how many of them are to follow.
-fn parse_query(query: &str) -> Result<(u64, usize), Problem> {
-    let (mut after, mut limit) = (0, 1000);
-    let mut faults = Faults::default();
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        match name.as_ref() {
-            "after" => match value.parse() {
-                Ok(seq) => after = seq,
-                Err(_) => faults.add("after", "must be the seq of an entry"),
-            },
-            "limit" => match value.parse() {
-                Ok(count) if (1..=MAX_ENTRIES).contains(&count) => limit = count,
-                _ => faults.add("limit", format_args!("must be between 1 and {MAX_ENTRIES}")),
-            },
-            _ => {
-                return Err(Problem::unknown_field(Fault {
-                    pointer: String::new(),
-                    detail: "the journal takes after and limit".to_owned(),
-                }));
-            }
-        }
-    }
-    faults.into_result()?;
-    Ok((after, limit))
 }
 
 impl From<Head> for Moment {

@@ -10,7 +10,7 @@ use crate::{
         observed::Observed,
         problem::{Problem, ProblemBody},
     },
-    physics::{Command, JointPatch, JointSpec},
+    physics::{Command, JointPatch, JointSpec, JointView},
 };
 
 /// One joint, or several that are added all or none.
@@ -43,9 +43,9 @@ pub(crate) enum JointsAdded {
 
 /// All joints of a simulation.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct JointList {
+pub(crate) struct JointList<'a> {
     /// In the order they were added.
-    joints: Vec<JointSpec>,
+    joints: Vec<JointView<'a>>,
 }
 
 /// Adds a joint, or several, all or none.
@@ -60,6 +60,11 @@ pub(crate) struct JointList {
             {"id": "link-1", "joint_type": "spherical", "body_a": "hook", "body_b": "ball", "anchor_b": [0.0, 1.0, 0.0]},
             {"id": "link-2", "joint_type": "spherical", "body_a": "ball", "body_b": "weight", "anchor_b": [0.0, 1.0, 0.0]},
         ]))),
+        ("a wheel that is driven" = (value = json!({"id": "axle", "joint_type": "revolute", "body_a": "cart", "body_b": "wheel", "axis": [0.0, 0.0, 1.0], "motor": {"target_velocity": 6.0, "damping": 10.0, "max_force": 40.0}}))),
+        ("a rope that breaks" = (value = json!({"id": "rope", "joint_type": "rope", "body_a": "hook", "body_b": "weight", "length": 3.0, "break_force": 500.0}))),
+        ("a spring" = (value = json!({"id": "spring", "joint_type": "spring", "body_a": "hook", "body_b": "weight", "rest_length": 2.5, "stiffness": 50.0, "damping": 0.5}))),
+        ("a drawer that may tilt" = (value = json!({"id": "rail", "joint_type": "generic", "body_a": "chest", "body_b": "drawer", "axis": [0.0, 0.0, 1.0], "axes": {"x": {"limits": [0.0, 0.5]}, "ry": {"limits": [-0.05, 0.05], "motor": {"target_position": 0.0}}}}))),
+        ("a link of a robot" = (value = json!({"id": "elbow", "joint_type": "revolute", "body_a": "upper", "body_b": "lower", "anchor_a": [0.5, 0.0, 0.0], "anchor_b": [-0.5, 0.0, 0.0], "axis": [0.0, 0.0, 1.0], "multibody": true, "armature": 0.01, "friction": 0.1}))),
     )),
     responses(
         (status = 201, description = "Added", body = JointsAdded, example = json!({"joint_id": "hinge"})),
@@ -88,7 +93,7 @@ pub(crate) async fn add_joints(
     tag = "joints",
     params(("sim_id" = String, Path, description = "The simulation")),
     responses(
-        (status = 200, description = "In the order they were added", body = JointList, example = json!({"joints": [{"id": "hinge", "joint_type": "revolute", "body_a": "frame", "body_b": "door", "anchor_a": [0.5, 0.0, 0.0], "anchor_b": [-0.5, 0.0, 0.0], "axis": [0.0, 1.0, 0.0], "limits": [-1.5, 1.5], "collide": false}]})),
+        (status = 200, description = "In the order they were added", body = JointList, example = json!({"joints": [{"id": "hinge", "joint_type": "revolute", "body_a": "frame", "body_b": "door", "anchor_a": [0.5, 0.0, 0.0], "anchor_b": [-0.5, 0.0, 0.0], "axis": [0.0, 1.0, 0.0], "limits": [-1.5, 1.5], "multibody": false, "collide": false, "angle": 0.35, "velocity": -0.1, "impulse": {"linear": 0.16, "angular": 0.02}, "broken": false}]})),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
@@ -107,7 +112,7 @@ pub(crate) async fn list_joints(Simulation(simulation): Simulation) -> Result<Ob
         ("joint_id" = String, Path, description = "The joint"),
     ),
     responses(
-        (status = 200, description = "The joint", body = JointSpec, example = json!({"id": "hinge", "joint_type": "revolute", "body_a": "frame", "body_b": "door", "anchor_a": [0.5, 0.0, 0.0], "anchor_b": [-0.5, 0.0, 0.0], "axis": [0.0, 1.0, 0.0], "limits": [-1.5, 1.5], "collide": false})),
+        (status = 200, description = "The joint", body = JointView, example = json!({"id": "hinge", "joint_type": "revolute", "body_a": "frame", "body_b": "door", "anchor_a": [0.5, 0.0, 0.0], "anchor_b": [-0.5, 0.0, 0.0], "axis": [0.0, 1.0, 0.0], "limits": [-1.5, 1.5], "multibody": false, "collide": false, "angle": 0.35, "velocity": -0.1, "impulse": {"linear": 0.16, "angular": 0.02}, "broken": false})),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
@@ -130,7 +135,7 @@ pub(crate) async fn show_joint(
     ),
     request_body(content = JointPatch, example = json!({"limits": [-0.5, 0.5]})),
     responses(
-        (status = 200, description = "The joint as it is now", body = JointSpec, example = json!({"id": "hinge", "joint_type": "revolute", "body_a": "frame", "body_b": "door", "anchor_a": [0.5, 0.0, 0.0], "anchor_b": [-0.5, 0.0, 0.0], "axis": [0.0, 1.0, 0.0], "limits": [-1.5, 1.5], "collide": false})),
+        (status = 200, description = "The joint as it is now", body = JointView, example = json!({"id": "hinge", "joint_type": "revolute", "body_a": "frame", "body_b": "door", "anchor_a": [0.5, 0.0, 0.0], "anchor_b": [-0.5, 0.0, 0.0], "axis": [0.0, 1.0, 0.0], "limits": [-1.5, 1.5], "multibody": false, "collide": false, "angle": 0.35, "velocity": -0.1, "impulse": {"linear": 0.16, "angular": 0.02}, "broken": false})),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
@@ -140,7 +145,7 @@ pub(crate) async fn patch_joint(
     Unkeyed(terms): Unkeyed,
     Json(Object(patch)): Json<Object<JointPatch>>,
 ) -> Result<Observed, Problem> {
-    let command = Command::PatchJoint(joint_id, patch);
+    let command = Command::PatchJoint(joint_id, Box::new(patch));
     let reply = simulation.execute(command, terms).await?;
     Ok(Observed::ok(&simulation, reply))
 }

@@ -27,7 +27,7 @@ use crate::{
     },
     id::{ID_RULE, SimulationId},
     physics::{
-        BodySpec, Command, Dimensions, Faults, Integrator, JointSpec, StateView, Vec3, WorldConfig,
+        Assets, BodySpec, Command, Dimensions, Faults, Integrator, JointSpec, Vec3, WorldConfig,
         WorldPatch, present, present_word, word,
     },
     simulations::{Durability, Labels, NewSimulation, SimulationError, SimulationRecord},
@@ -162,7 +162,8 @@ pub(crate) async fn create_simulation(
         } else {
             let asked = parse_where_it_fits(bytes.clone(), &state).await?;
             let Object::<CreateRequest>(asked) = asked;
-            asked.into_new_simulation(&caller, &state.config)?
+            let assets = state.simulations.fetch_assets(&asked.bodies).await?;
+            asked.into_new_simulation(&caller, &state.config, assets)?
         };
         let refused = match state.simulations.create(new, key.clone()).await {
             Ok((id, reply)) => {
@@ -270,22 +271,6 @@ pub(crate) async fn destroy_simulation(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The state of all bodies after the last committed command.
-#[utoipa::path(
-    get,
-    path = "/simulations/{sim_id}/state",
-    tag = "simulations",
-    params(("sim_id" = String, Path, description = "The simulation")),
-    responses(
-        (status = 200, description = "The state", body = StateView, example = json!({"sim_id": "demo", "time": 1.6, "step": 100, "bodies": [{"id": "ball", "position": [0.0, 0.5, 0.0], "orientation": [0.0, 0.0, 0.0, 1.0], "velocity": [0.0, 0.0, 0.0], "angular_velocity": [0.0, 0.0, 0.0], "contacts": ["floor"]}]})),
-        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
-    ),
-)]
-pub(crate) async fn show_state(Simulation(simulation): Simulation) -> Result<Observed, Problem> {
-    let reply = simulation.state().await?;
-    Ok(Observed::ok(&simulation, reply))
-}
-
 /// Counts as an access, and needs no body.
 #[utoipa::path(
     post,
@@ -311,6 +296,7 @@ impl CreateRequest {
         self,
         caller: &Caller,
         config: &Config,
+        assets: Assets,
     ) -> Result<NewSimulation, Problem> {
         let mut faults = Faults::default();
         let id = self.id.as_deref().map(SimulationId::parse);
@@ -341,6 +327,7 @@ impl CreateRequest {
             labels: labels.unwrap_or_default(),
             bodies: self.bodies,
             joints: self.joints,
+            assets,
             origin: None,
         };
         new.check(&mut faults);

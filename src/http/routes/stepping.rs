@@ -62,11 +62,8 @@ pub(crate) async fn step(
         terms,
     }: Keyed<Object<StepRequest>>,
 ) -> Result<Observed, Problem> {
-    let steps = Steps {
-        count: body.steps,
-        dt: body.dt,
-    };
-    let reply = simulation.execute(Command::Step(steps), terms).await?;
+    let command = Command::Step(body.into());
+    let reply = simulation.execute(command, terms).await?;
     Ok(Observed::ok(&simulation, reply))
 }
 
@@ -109,6 +106,15 @@ pub(crate) async fn record_trajectory(
     let command = Command::Record(body_id, recording);
     let reply = simulation.execute(command, terms).await?;
     Ok(Observed::ok(&simulation, reply))
+}
+
+impl From<StepRequest> for Steps {
+    fn from(request: StepRequest) -> Self {
+        Self {
+            count: request.steps,
+            dt: request.dt,
+        }
+    }
 }
 
 fn one() -> u32 {

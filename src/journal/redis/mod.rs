@@ -9,27 +9,21 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use deadpool_redis::redis::{Value, cmd};
+use deadpool_redis::redis::cmd;
 
 use self::appends::Appends;
 use crate::{
     id::{Nonce, SimulationId},
     journal::{Append, Journal, JournalError, Purpose, Save, Settle, Standing, Verdict, Written},
-    redis_store::{Invocation, RedisStore, Script, StoreError, keys},
+    redis_store::{Invocation, PART, RedisStore, Script, StoreError, keys},
     registry::{FencingToken, Head},
     shutdown::Shutdown,
 };
-
-/// How much of a snapshot is sent or read at a time, in bytes.
-const PART: usize = 1 << 20;
-/// For how long the parts of a snapshot are kept that is not completed.
-const STAGED_LIFETIME: Duration = Duration::from_secs(60);
 
 /// Journals in Redis.
 pub struct RedisJournal {
     store: RedisStore,
     appends: Arc<Appends>,
-    stage: Script,
     save: Script,
     let_go: Script,
 }
@@ -44,26 +38,9 @@ impl RedisJournal {
         Self {
             store,
             appends,
-            stage: Script::new(include_str!("scripts/stage.lua")),
             save: Script::fenced(include_str!("scripts/save.lua")),
             let_go: Script::fenced(include_str!("scripts/let_go.lua")),
         }
-    }
-
-    /// Gathers the parts of a snapshot under `key`.
-    async fn stage(&self, key: &str, image: &Bytes) -> Result<(), JournalError> {
-        for (position, part) in image.chunks(PART).enumerate() {
-            let call = Invocation {
-                keys: vec![key.to_owned()],
-                args: vec![
-                    (position * PART).to_string().into(),
-                    part.to_vec(),
-                    millis(STAGED_LIFETIME).into(),
-                ],
-            };
-            drop(self.store.invoke::<Value>(&self.stage, &call).await?);
-        }
-        Ok(())
     }
 }
 
@@ -81,7 +58,7 @@ impl Journal for RedisJournal {
         let staged = keys::staged(&save.id, &Nonce::random());
         let is_large = save.image.len() > PART;
         if is_large {
-            self.stage(&staged, &save.image).await?;
+            self.store.stage(&staged, &save.image).await?;
         }
         let call = commit(&save, staged, is_large);
         let words: Vec<String> = self.store.invoke(&self.save, &call).await?;
@@ -121,18 +98,7 @@ impl Journal for RedisJournal {
     }
 
     async fn snapshot(&self, id: &SimulationId, seq: u64) -> Result<Option<Bytes>, JournalError> {
-        let key = keys::snapshot(id, seq);
-        let mut image = Vec::new();
-        loop {
-            let mut read = cmd("GETRANGE");
-            let begin = image.len();
-            read.arg(&key).arg(begin).arg(begin + PART - 1);
-            let part: Vec<u8> = self.store.query(&read).await?;
-            image.extend_from_slice(&part);
-            if part.len() < PART {
-                break;
-            }
-        }
+        let image = self.store.read_whole(&keys::snapshot(id, seq)).await?;
         Ok((!image.is_empty()).then(|| image.into()))
     }
 

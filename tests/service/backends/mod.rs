@@ -6,6 +6,7 @@
 )]
 
 mod asked;
+mod assets;
 mod contract;
 mod journals;
 mod journals_in_redis;
@@ -15,6 +16,7 @@ use std::{fs, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use deadpool_redis::redis::Value;
 use futures_util::{FutureExt, future::LocalBoxFuture};
 use rapier_physics_service::{
+    assets::{AssetStore, MemoryAssets, RedisAssets},
     clock::Clock,
     journal::{Journal, MemoryJournal, RedisJournal},
     redis_store::{RedisOptions, RedisStore, RedisTarget},
@@ -112,6 +114,11 @@ with_every_backend!(contract: [
     a_claim_over_a_journal_begins_anew,
     a_release_takes_the_journal_with_it,
     journalled_simulations_are_listed_in_the_order_of_their_creation,
+], assets: [
+    a_file_is_read_as_it_was_put_however_large,
+    a_file_is_new_once,
+    a_file_is_there_until_its_time_is_over,
+    what_was_never_put_is_not_there,
 ]);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -344,6 +351,7 @@ async fn grows_fences_across_the_loss_of_everything(registry: &dyn Registry, sto
 pub(crate) struct Backend {
     pub(crate) registry: Arc<dyn Registry>,
     pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) assets: Arc<dyn AssetStore>,
 }
 
 impl Backend {
@@ -352,6 +360,7 @@ impl Backend {
         Self {
             journal: Arc::new(MemoryJournal::new(Arc::clone(&registry))),
             registry,
+            assets: Arc::new(MemoryAssets::new(Clock::start(), 100, 1 << 30)),
         }
     }
 
@@ -379,8 +388,15 @@ impl Backend {
         let store = RedisStore::new(&target, options).expect("the certificates are legal");
         Self {
             journal: Arc::new(RedisJournal::new(store.clone(), &Shutdown::default())),
-            registry: Arc::new(RedisRegistry::new(store)),
+            registry: Arc::new(RedisRegistry::new(store.clone())),
+            assets: Arc::new(RedisAssets::new(store)),
         }
+    }
+}
+
+impl From<Backend> for Arc<dyn AssetStore> {
+    fn from(backend: Backend) -> Self {
+        backend.assets
     }
 }
 

@@ -1,17 +1,26 @@
 //! The physics a client observes, against what the textbook says.
 
 mod bounces;
+mod breaking;
 mod contacts;
 mod drag;
+mod dynamics;
 mod events;
 mod forces;
+mod freedoms;
 mod joints;
 mod kinematics;
+mod masses;
 mod motion;
+mod motors;
+mod multibodies;
 mod plane_worlds;
 mod quarantine;
+mod reaching;
 mod resting;
 mod sensors;
+mod shapes_refused;
+mod surfaces;
 mod teleports;
 mod time;
 

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 use rapier_physics_service::physics::{
-    Command, Snapshot, SnapshotError, Steps, World, WorldLimits,
+    Command, NO_ASSETS, Snapshot, SnapshotError, Steps, World, WorldLimits,
 };
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -23,7 +23,7 @@ fn a_damaged_snapshot_is_always_refused() {
     for case in 0..CASES {
         let whole = &snapshots[case % snapshots.len()];
         let bytes = damaged(whole, &mut random);
-        let refused = Snapshot::from_bytes(bytes).restore().err();
+        let refused = Snapshot::from_bytes(bytes).restore(&NO_ASSETS).err();
         assert!(
             matches!(refused, Some(SnapshotError::Damaged)),
             "case {case}: {refused:?}"
@@ -56,7 +56,7 @@ fn what_is_restored_of_damage_can_be_stepped() {
         };
         println!("case {case}");
         let bytes = [&xxh3_64(&packed).to_le_bytes()[..], &packed].concat();
-        let Ok(mut world) = Snapshot::from_bytes(bytes).restore() else {
+        let Ok(mut world) = Snapshot::from_bytes(bytes).restore(&NO_ASSETS) else {
             continue;
         };
         restored += 1;

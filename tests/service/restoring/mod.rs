@@ -3,6 +3,7 @@
 
 mod damage;
 mod scenes;
+mod shapes;
 
 use std::{
     io::{Read, Seek},
@@ -40,6 +41,9 @@ const ENDINGS: &[(&str, &str)] = &[
     ("bullets and thin walls", "32ff65f403a17f14"),
     ("gravity and time that change", "8d09238160b7b596"),
     ("random blows", "a4e52e28b346d6bc"),
+    ("every shape and setting", "301ae8cc91072845"),
+    ("controllers under way", "861197e76418ffd1"),
+    ("joints of every type", "63beda2f5b4b12e9"),
 ];
 
 #[test]

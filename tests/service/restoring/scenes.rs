@@ -3,14 +3,16 @@
 use std::f64::consts::FRAC_1_SQRT_2;
 
 use rapier_physics_service::{
-    id::{BodyId, JointId},
+    id::{BodyId, ControllerId, JointId},
     physics::{
-        BodySpec, Command, Force, Impulse, JointSpec, PhysicsError, Snapshot, Steps, Vec3, World,
-        WorldConfig, WorldLimits,
+        BodySpec, Command, Force, Impulse, JointSpec, NO_ASSETS, PhysicsError, Snapshot, Steps,
+        Vec3, World, WorldConfig, WorldLimits,
     },
 };
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_64;
+
+use super::shapes;
 
 /// How long a scene goes on after its snapshot, in steps.
 pub(super) const AFTERMATH: u32 = 500;
@@ -20,11 +22,11 @@ pub(super) struct Scene {
     pub(super) name: &'static str,
     /// After how many steps it is written down.
     pub(super) moment: u32,
-    config: Value,
-    bodies: Vec<Value>,
-    joints: Vec<Value>,
+    pub(super) config: Value,
+    pub(super) bodies: Vec<Value>,
+    pub(super) joints: Vec<Value>,
     /// What is done after so many steps, before the next one.
-    script: fn(u32) -> Vec<Command>,
+    pub(super) script: fn(u32) -> Vec<Command>,
 }
 
 impl Scene {
@@ -62,7 +64,7 @@ impl Scene {
 
 /// A world from the bytes of its snapshot.
 pub(super) fn restored(bytes: &[u8]) -> World {
-    let restored = Snapshot::from_bytes(bytes.to_vec()).restore();
+    let restored = Snapshot::from_bytes(bytes.to_vec()).restore(&NO_ASSETS);
     restored.expect("the bytes are those that were written")
 }
 
@@ -90,6 +92,9 @@ pub(super) fn all() -> Vec<Scene> {
         bullets(),
         weather(),
         everything(),
+        shapes::scene(),
+        driven(),
+        joints(),
     ]
 }
 
@@ -156,6 +161,103 @@ fn chain() -> Scene {
             _ => Vec::new(),
         },
     }
+}
+
+/// A joint of every type, driven, limited and coupled; one that breaks, and a multibody that is
+/// struck, moved and cut.
+fn joints() -> Scene {
+    let hung = |n: u32, kind: &str, joint: Value| {
+        let hook = json!({"id": format!("hook-{n}"), "shape": "sphere", "radius": 0.1, "kind": "static", "position": [3 * n, 6, 0]});
+        let bob = json!({"id": format!("bob-{n}"), "shape": "box", "size": [0.4, 0.6, 0.3], "position": [f64::from(3 * n) + 0.8, 5.6, 0.1]});
+        let base = json!({"id": format!("{kind}-{n}"), "joint_type": kind, "body_a": format!("hook-{n}"), "body_b": format!("bob-{n}"), "axis": [0, 0, 1]});
+        ([hook, bob], with(base, &joint))
+    };
+    let anchored = json!({"anchor_b": [-0.8, 0.4, -0.1]});
+    let drive = json!({"motor": {"target_position": 0.7, "max_force": 30}});
+    let pairs = vec![
+        hung(0, "rope", json!({"length": 1.2, "break_force": 1e4})),
+        hung(
+            1,
+            "spring",
+            json!({"rest_length": 0.5, "stiffness": 90, "damping": 0.4}),
+        ),
+        hung(
+            2,
+            "spherical",
+            with(
+                anchored.clone(),
+                &json!({"cone_limit": 0.6, "twist_limits": [-0.2, 0.3]}),
+            ),
+        ),
+        hung(
+            3,
+            "generic",
+            with(
+                anchored.clone(),
+                &json!({"axes": {"x": {"limits": [-0.3, 0.3]}, "rz": {"motor": {"target_velocity": 2}}, "ry": "free"}}),
+            ),
+        ),
+        hung(
+            4,
+            "generic",
+            with(
+                anchored.clone(),
+                &json!({"axes": {"x": {"limits": [0, 0.5]}, "y": "free", "rz": "free"}, "coupled_axes": ["x", "y"]}),
+            ),
+        ),
+        hung(5, "revolute", with(anchored.clone(), &drive)),
+        hung(
+            6,
+            "fixed",
+            with(
+                anchored.clone(),
+                &json!({"break_force": 5, "softness": {"natural_frequency": 20}}),
+            ),
+        ),
+        hung(
+            7,
+            "prismatic",
+            with(
+                anchored,
+                &json!({"motor": {"target_velocity": -0.5}, "limits": [-0.8, 0.8]}),
+            ),
+        ),
+    ];
+    let (bodies, mut joints): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+    let mut bodies: Vec<_> = bodies.into_iter().flatten().collect();
+    for n in 0..5 {
+        bodies.push(json!({"id": format!("part-{n}"), "shape": "capsule", "size": [0.3, 0.1], "position": [0, 6, f64::from(n) + 3.0], "velocity": [0, 0.2 * f64::from(n), 0]}));
+    }
+    for n in 1..5 {
+        let kind = ["fixed", "revolute", "spherical", "prismatic"][n - 1];
+        joints.push(json!({"id": format!("link-{n}"), "joint_type": kind, "body_a": format!("part-{}", n - 1), "body_b": format!("part-{n}"), "axis": [1, 0, 0.2], "anchor_b": [0, 0, -1], "multibody": true}));
+    }
+    joints.push(json!({"id": "weld", "joint_type": "revolute", "body_a": "bob-5", "body_b": "part-4", "anchor_b": [0, 0, 9], "enabled": false}));
+    Scene {
+        name: "joints of every type",
+        moment: 120,
+        config: json!({}),
+        bodies: bodies.into_iter().chain([floor()]).collect(),
+        joints,
+        script: |steps| match steps {
+            30 => vec![push("part-2", [0.3, 1.0, 0.0])],
+            60 => vec![patched(
+                "link-2",
+                json!({"limits": [-0.4, 0.4], "motor": {"target_velocity": 1, "damping": 5}}),
+            )],
+            140 => vec![patched("revolute-5", json!({"motor": null}))],
+            180 => vec![Command::InverseKinematics(Box::new(read(
+                json!({"body_id": "part-3", "position": [0.3, 2, 5]}),
+            )))],
+            220 => vec![Command::RemoveJoint(joint_id("link-2"))],
+            260 => vec![patched("rope-0", json!({"break_force": 0.5}))],
+            _ => Vec::new(),
+        },
+    }
+}
+
+fn patched(joint: &str, patch: Value) -> Command {
+    Command::PatchJoint(joint_id(joint), Box::new(read(patch)))
 }
 
 /// Weights on rails that are driven against their ends.
@@ -466,6 +568,60 @@ fn everything() -> Scene {
     }
 }
 
+/// A character, a vehicle and a hovering ball, steered while they are under way.
+fn driven() -> Scene {
+    let cart = json!({"id": "cart", "shape": "box", "size": [2, 0.3, 1], "position": [0, 0.9, 6],
+                      "mass": 100});
+    let walker = json!({"id": "walker", "kind": "kinematic", "shape": "capsule", "size": [0.6, 0.3],
+                        "position": [-2, 1.2, 0]});
+    let ball = json!({"id": "ball", "shape": "sphere", "radius": 0.3, "position": [0, 4, 0]});
+    Scene {
+        name: "controllers under way",
+        moment: 77,
+        config: json!({}),
+        bodies: [tower(), vec![cart, walker, ball]].concat(),
+        joints: Vec::new(),
+        script: |steps| match steps {
+            1 => vec![Command::AddControllers(read(json!([
+                {"id": "drive", "type": "vehicle", "body_id": "cart", "wheels": wheels(), "steered_wheels": [0, 1]},
+                {"id": "walk", "type": "character", "body_id": "walker", "velocity": [1, 0, 0.1], "snap_to_ground": 0.1,
+                 "autostep": {"max_height": 0.3, "min_width": 0.1}},
+                {"id": "hover", "type": "pid", "body_id": "ball", "target_position": [1, 5, 1], "kp": 3, "ki": 1},
+            ])))],
+            _ if steps % 40 == 5 => vec![
+                steer(
+                    "drive",
+                    &json!({"engine_force": steps % 90, "steering": noise(steps, 0) / 3.0}),
+                ),
+                steer(
+                    "walk",
+                    &json!({"velocity": [noise(steps, 1), 0, noise(steps, 2)]}),
+                ),
+                steer(
+                    "hover",
+                    &json!({"target_position": [0, 3.0 + noise(steps, 3), 0]}),
+                ),
+            ],
+            _ => Vec::new(),
+        },
+    }
+}
+
+fn wheels() -> Value {
+    let wheel = |x: f64, z: f64| json!({"position": [x, 0, z], "radius": 0.3});
+    json!([
+        wheel(0.8, -0.4),
+        wheel(0.8, 0.4),
+        wheel(-0.8, -0.4),
+        wheel(-0.8, 0.4)
+    ])
+}
+
+fn steer(controller: &str, patch: &Value) -> Command {
+    let id = ControllerId::parse(controller).expect("it is well formed");
+    Command::PatchController(id, read(patch.clone()))
+}
+
 fn floor() -> Value {
     json!({"id": "floor", "shape": "plane", "friction": 0.7})
 }
@@ -500,18 +656,21 @@ fn add_joint(joint: &Value) -> Command {
     Command::AddJoint(Box::new(read(joint.clone())))
 }
 
-fn patch(body: &str, patch: &Value) -> Command {
+pub(super) fn patch(body: &str, patch: &Value) -> Command {
     Command::PatchBody(body_id(body), Box::new(read(patch.clone())))
 }
 
 fn limits(joint: &str, limits: [f64; 2]) -> Command {
-    Command::PatchJoint(joint_id(joint), read(json!({"limits": limits})))
+    Command::PatchJoint(joint_id(joint), Box::new(read(json!({"limits": limits}))))
 }
 
-fn push(body: &str, impulse: [f64; 3]) -> Command {
-    let impulse: Vec3 = read(json!(impulse));
-    let point = None;
-    Command::ApplyImpulse(body_id(body), Impulse { impulse, point })
+pub(super) fn push(body: &str, impulse: [f64; 3]) -> Command {
+    let impulse = Impulse {
+        impulse: Some(read(json!(impulse))),
+        torque_impulse: None,
+        point: None,
+    };
+    Command::ApplyImpulse(body_id(body), impulse)
 }
 
 fn hold(body: &str, force: [f64; 3], point: Option<[f64; 3]>) -> Command {

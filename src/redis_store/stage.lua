@@ -1,5 +1,5 @@
--- Puts a part of a large snapshot where it is gathered.
--- KEYS: sim:{<id>}:staged:<upload>. ARGV: where it begins, the part, milliseconds.
+-- Puts a part of a large value where it is gathered.
+-- KEYS: where it is gathered. ARGV: where it begins, the part, milliseconds.
 if ARGV[1] == '0' then
   redis.call('SET', KEYS[1], ARGV[2])
 elseif redis.call('STRLEN', KEYS[1]) ~= tonumber(ARGV[1]) then

@@ -1,0 +1,145 @@
+//! Recording many bodies on the way.
+
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
+
+use crate::{
+    id::BodyId,
+    physics::{
+        contact::ContactLists,
+        draft::Draft,
+        fault::Faults,
+        selection::StateField,
+        vector::{Quat, Vec3},
+        world::World,
+    },
+};
+
+/// What to record of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Observe {
+    /// Which bodies; all there are at that moment unless given.
+    pub bodies: Option<Vec<BodyId>>,
+    /// What of them, in order and without doubles.
+    pub fields: Vec<StateField>,
+    /// Before every how many steps.
+    pub every: u32,
+}
+
+/// Some bodies at one moment of a run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Observation {
+    /// How many steps the simulation had taken.
+    step: u64,
+    /// Simulated time, s.
+    time: f64,
+    /// In the order they were asked for.
+    bodies: Vec<ObservedBody>,
+}
+
+/// A body at one moment: its id and the fields asked for.
+#[derive(Clone, Debug)]
+pub struct ObservedBody {
+    id: BodyId,
+    values: Vec<Value>,
+}
+
+#[derive(Clone, Debug)]
+enum Value {
+    Vector(&'static str, Vec3),
+    Orientation(Quat),
+    Contacts(Vec<BodyId>),
+    Sleeping(bool),
+    Speed(f32),
+}
+
+impl Observe {
+    pub(super) fn check(&self, draft: &Draft<'_>, faults: &mut Faults) {
+        if self.every == 0 {
+            faults.add("every", "must be at least 1");
+        }
+        for (index, id) in self.bodies.iter().flatten().enumerate() {
+            if !draft.has_known(id) {
+                faults.add(&format!("bodies/{index}"), "no such body");
+            }
+        }
+    }
+
+    /// How many bodies are recorded in a run of `steps`, each counted at every moment, in a world
+    /// of `bodies`.
+    pub(super) fn frames(&self, steps: u32, bodies: usize) -> u32 {
+        let of_bodies = self.bodies.as_ref().map_or(bodies, Vec::len);
+        let moments = steps.div_ceil(self.every.max(1));
+        moments.saturating_mul(u32::try_from(of_bodies).unwrap_or(u32::MAX))
+    }
+
+    /// How things are now.
+    pub(super) fn observe(&self, world: &World) -> Observation {
+        let shows_contacts = self.fields.contains(&StateField::Contacts);
+        let contacts = shows_contacts.then(|| ContactLists::of(&world.engine, &world.roster));
+        let show = |position: usize| self.show(world, position, contacts.as_ref());
+        let bodies = &world.roster.bodies;
+        Observation {
+            step: world.steps(),
+            time: world.time(),
+            bodies: match &self.bodies {
+                None => (0..bodies.len()).map(show).collect(),
+                // What is not there yet, or no longer, is left out.
+                Some(ids) => ids
+                    .iter()
+                    .filter_map(|id| bodies.get_index_of(id))
+                    .map(show)
+                    .collect(),
+            },
+        }
+    }
+
+    fn show(
+        &self,
+        world: &World,
+        position: usize,
+        contacts: Option<&ContactLists>,
+    ) -> ObservedBody {
+        let (id, entry) = world
+            .roster
+            .bodies
+            .get_index(position)
+            .expect("positions are those of this roster");
+        let body = &world.engine.bodies[entry.handle];
+        let touched = |contacts: &ContactLists| {
+            let links = contacts.of_body(position).iter();
+            links
+                .map(|&(_, other)| world.roster.body_at(other).0.clone())
+                .collect()
+        };
+        let values = self.fields.iter().map(|&field| match field {
+            StateField::Position => Value::Vector("position", body.translation().into()),
+            StateField::Orientation => Value::Orientation((*body.rotation()).into()),
+            StateField::Velocity => Value::Vector("velocity", body.linvel().into()),
+            StateField::AngularVelocity => Value::Vector("angular_velocity", body.angvel().into()),
+            StateField::Contacts => Value::Contacts(contacts.map(touched).unwrap_or_default()),
+            StateField::Sleeping => Value::Sleeping(body.is_sleeping()),
+            StateField::Speed => Value::Speed(body.linvel().length()),
+        });
+        ObservedBody {
+            id: id.clone(),
+            values: values.collect(),
+        }
+    }
+}
+
+impl Serialize for ObservedBody {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1 + self.values.len()))?;
+        map.serialize_entry("id", &self.id)?;
+        for value in &self.values {
+            match value {
+                Value::Vector(name, vector) => map.serialize_entry(name, vector)?,
+                Value::Orientation(quat) => map.serialize_entry("orientation", quat)?,
+                Value::Contacts(names) => map.serialize_entry("contacts", names)?,
+                Value::Sleeping(flag) => map.serialize_entry("sleeping", flag)?,
+                Value::Speed(speed) => map.serialize_entry("speed", speed)?,
+            }
+        }
+        map.end()
+    }
+}
