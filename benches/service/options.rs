@@ -7,8 +7,8 @@ use clap::Parser;
 /// Measures the service against raw Rapier and a bare axum route.
 #[derive(Debug, Parser)]
 pub(crate) struct Options {
-    /// Runs only the measurements whose name contains this: step, piles, latency, state, memory, registry, forward,
-    /// journal, `journal_latency`, `journal_piles`, `journal_snapshots`, hibernated, context.
+    /// Runs only the measurements whose name contains this: step, piles, script, latency, state, memory, registry,
+    /// forward, journal, `journal_latency`, `journal_piles`, `journal_snapshots`, hibernated, context.
     pub(crate) filter: Option<String>,
 
     /// Length of one round, both sides together.

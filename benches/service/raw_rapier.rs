@@ -7,7 +7,7 @@ use std::{
 
 use rapier3d::prelude::*;
 
-use crate::scenes::{Body, DT, HALF, Scene};
+use crate::scenes::{Body, DT, HALF, Scene, Script};
 
 /// Worlds stepped without any service around them.
 pub(crate) struct RawWorlds {
@@ -55,15 +55,7 @@ impl RawWorlds {
 
     /// Position of every body of the first world, in order of insertion.
     pub(crate) fn positions(&self) -> Vec<[f32; 3]> {
-        let bodies = self
-            .worlds
-            .first()
-            .into_iter()
-            .flat_map(PhysicsWorld::rigid_bodies);
-        bodies
-            .map(|(_, body)| body.translation())
-            .map(|at| [at.x, at.y, at.z])
-            .collect()
+        self.worlds.first().map(positions).unwrap_or_default()
     }
 
     fn on_all_threads(&mut self, work: impl Fn(&mut [PhysicsWorld]) -> u64 + Sync) -> u64 {
@@ -80,6 +72,45 @@ impl RawWorlds {
                 .sum()
         })
     }
+}
+
+/// What came of a script.
+pub(crate) struct Run {
+    /// Rows of position and velocity.
+    pub(crate) observations: Vec<[Vector; 2]>,
+    /// Where all bodies are at the end.
+    pub(crate) positions: Vec<[f32; 3]>,
+}
+
+/// Carries out a script on one thread, from nothing to its end.
+pub(crate) fn run(script: &Script) -> Run {
+    let mut world = build(&script.scene);
+    let handles: Vec<_> = world.rigid_bodies().map(|(handle, _)| handle).collect();
+    let mut observations = Vec::new();
+    let mut pushes = script.impulses.iter().peekable();
+    for at in 0..script.steps {
+        while let Some(push) = pushes.next_if(|push| push.at_step == at) {
+            let body = &mut world.bodies[handles[push.body]];
+            body.apply_impulse(push.impulse.into(), true);
+        }
+        if at.is_multiple_of(script.every) {
+            observations.extend(script.observed.iter().map(|&place| {
+                let body = &world.bodies[handles[place]];
+                [body.translation(), body.linvel()]
+            }));
+        }
+        world.step();
+    }
+    Run {
+        observations,
+        positions: positions(&world),
+    }
+}
+
+fn positions(world: &PhysicsWorld) -> Vec<[f32; 3]> {
+    let bodies = world.rigid_bodies();
+    let positions = bodies.map(|(_, body)| body.translation());
+    positions.map(|at| [at.x, at.y, at.z]).collect()
 }
 
 fn step(world: &mut PhysicsWorld, steps: u32) {

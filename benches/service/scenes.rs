@@ -23,6 +23,24 @@ pub(crate) enum Body {
     Cube { position: [f32; 3] },
 }
 
+/// What happens in a world, step by step.
+pub(crate) struct Script {
+    pub(crate) scene: Scene,
+    pub(crate) steps: u32,
+    pub(crate) impulses: Vec<Push>,
+    /// Places of the bodies that are observed.
+    pub(crate) observed: Vec<usize>,
+    /// Before every how many steps they are.
+    pub(crate) every: u32,
+}
+
+/// An impulse at its step.
+pub(crate) struct Push {
+    pub(crate) at_step: u32,
+    pub(crate) body: usize,
+    pub(crate) impulse: [f32; 3],
+}
+
 /// A world to measure, the plane first.
 pub(crate) struct Scene {
     pub(crate) bodies: Vec<Body>,
@@ -48,13 +66,18 @@ impl Scene {
 
     /// Body of the request that creates this scene as a simulation of that id.
     pub(crate) fn creation(&self, sim_id: &str) -> String {
-        let bodies: Vec<Value> = self
-            .bodies
-            .iter()
-            .enumerate()
-            .map(|(index, body)| body.spec(index))
-            .collect();
-        json!({"id": sim_id, "bodies": bodies}).to_string()
+        json!({"id": sim_id, "bodies": self.specs()}).to_string()
+    }
+
+    /// Its bodies as requests describe them.
+    pub(crate) fn specs(&self) -> Vec<Value> {
+        let bodies = self.bodies.iter().enumerate();
+        bodies.map(|(index, body)| body.spec(index)).collect()
+    }
+
+    /// Name of the body at that place.
+    pub(crate) fn id(index: usize) -> String {
+        format!("b{index}")
     }
 
     fn plane_and_ball(position: [f32; 3], velocity: [f32; 3]) -> Self {
@@ -64,9 +87,31 @@ impl Scene {
     }
 }
 
+impl Script {
+    /// A plane and 199 boxes that collapse, 50 of them pushed on the way, 20 observed.
+    pub(crate) fn new() -> Self {
+        let mut scene = Scene::piles(3);
+        scene.bodies.truncate(200);
+        let pushes = (0_u32..).step_by(12).zip((1..).step_by(3)).take(50);
+        Self {
+            impulses: pushes
+                .map(|(at_step, body)| Push {
+                    at_step,
+                    body,
+                    impulse: [0.5, 2.0, -0.25],
+                })
+                .collect(),
+            observed: (1..200).step_by(10).collect(),
+            scene,
+            steps: 600,
+            every: 4,
+        }
+    }
+}
+
 impl Body {
     fn spec(self, index: usize) -> Value {
-        let id = format!("b{index}");
+        let id = Scene::id(index);
         match self {
             Self::Plane => json!({"id": id, "kind": "static", "shape": "plane"}),
             Self::Ball { position, velocity } => json!({

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use crate::{
     Outcome,
     client::Client,
@@ -18,6 +20,7 @@ mod journal_snapshots;
 mod latency;
 mod memory;
 mod piles;
+mod script;
 mod state;
 mod step;
 
@@ -25,9 +28,10 @@ mod step;
 pub(crate) type Measurement = fn(&Options) -> Outcome<Vec<Figure>>;
 
 /// Every measurement by the name it is selected with, in the order of the report.
-pub(crate) const ALL: [(&str, Measurement); 13] = [
+pub(crate) const ALL: [(&str, Measurement); 14] = [
     ("step", step::measure),
     ("piles", piles::measure),
+    ("script", script::measure),
     ("latency", latency::measure),
     ("state", state::measure),
     ("memory", memory::measure),
@@ -88,4 +92,18 @@ fn p50_of(
     }
     let measured = sorted(latencies[begun..].iter().copied());
     Ok(percentile(&measured, 50))
+}
+
+/// Positions of a state, rounded to what the engine computes in.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the engine's numbers are f32"
+)]
+fn positions(state: &Value) -> Vec<[f32; 3]> {
+    let bodies = state["bodies"].as_array().into_iter().flatten();
+    bodies
+        .map(|body| {
+            [0, 1, 2].map(|axis| body["position"][axis].as_f64().unwrap_or(f64::NAN) as f32)
+        })
+        .collect()
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::interleave;
+use super::{interleave, positions};
 use crate::{
     Outcome,
     load::{Load, Until},
@@ -113,18 +113,4 @@ impl Cpu {
     fn per_step(&self) -> f64 {
         self.seconds * 1e6 / self.steps
     }
-}
-
-/// Positions of a state, rounded to what the engine computes in.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the engine's numbers are f32"
-)]
-fn positions(state: &Value) -> Vec<[f32; 3]> {
-    let bodies = state["bodies"].as_array().into_iter().flatten();
-    bodies
-        .map(|body| {
-            [0, 1, 2].map(|axis| body["position"][axis].as_f64().unwrap_or(f64::NAN) as f32)
-        })
-        .collect()
 }
