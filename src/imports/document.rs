@@ -67,8 +67,10 @@ fn check_tags(text: &str) -> Result<(), PhysicsError> {
     while let Some(start) = rest.find('<') {
         rest = &rest[start..];
         let verbatim = [("<!--", "-->"), ("<![CDATA[", "]]>"), ("<?", "?>")];
-        if let Some((_, end)) = verbatim.iter().find(|(begin, _)| rest.starts_with(begin)) {
-            rest = rest.find(end).map_or("", |at| &rest[at..]);
+        if let Some((begin, end)) = verbatim.iter().find(|(begin, _)| rest.starts_with(begin)) {
+            // What ends it stands behind what begins it: `<!-->` is no comment.
+            let inside = &rest[begin.len()..];
+            rest = inside.find(end).map_or("", |at| &inside[at..]);
             continue;
         }
         let tag = tag(rest);
@@ -271,6 +273,18 @@ mod tests {
         assert!(read(&nested(MAX_IMPORT_DEPTH)).is_ok());
         assert!(fault(&nested(MAX_IMPORT_DEPTH + 1)).contains("MAX_IMPORT_DEPTH"));
         assert!(fault(&nested(20_000)).contains("MAX_IMPORT_DEPTH"));
+    }
+
+    #[test]
+    fn what_looks_like_a_comment_that_is_over_hides_no_nesting() {
+        let hidden = |begin: &str, end: &str| {
+            let level = format!("{}{begin}{}{end}", "<a>".repeat(60), "</a>".repeat(60));
+            fault(&format!("<r>{}</r>", level.repeat(700)))
+        };
+        for (begin, end) in [("<!-->", "-->"), ("<?>", "?>"), ("<![CDATA[>", "]]>")] {
+            let told = hidden(begin, end);
+            assert!(told.contains("MAX_IMPORT_DEPTH"), "{begin}: {told}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The names of a file, made into ids of a simulation.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::id::MAX_ID_LENGTH;
 
@@ -8,6 +8,8 @@ use crate::id::MAX_ID_LENGTH;
 pub(super) struct Names<'a> {
     prefix: &'a str,
     taken: HashSet<String>,
+    /// The number that may be free, for names that were taken.
+    next: HashMap<String, usize>,
 }
 
 impl<'a> Names<'a> {
@@ -16,6 +18,7 @@ impl<'a> Names<'a> {
         Self {
             prefix,
             taken: HashSet::new(),
+            next: HashMap::new(),
         }
     }
 
@@ -33,12 +36,16 @@ impl<'a> Names<'a> {
         } else {
             whole.clone()
         };
-        let mut number = 2;
+        if self.taken.insert(id.clone()) {
+            return id;
+        }
+        // Begun anew for each, a thousand equal names would take half a million attempts.
+        let number = self.next.entry(whole.clone()).or_insert(2);
         while !self.taken.insert(id.clone()) {
             let ending = format!("-{number}");
             let room = MAX_ID_LENGTH - ending.len();
             id = format!("{}{ending}", &whole[..whole.len().min(room)]);
-            number += 1;
+            *number += 1;
         }
         id
     }

@@ -25,14 +25,14 @@ impl Notes {
 
     /// Notes what is not carried over.
     pub(super) fn ignore(&mut self, what: impl fmt::Display) {
-        let what = what.to_string();
-        if self.ignored.contains(&what) {
+        // Finding the words may take longer than everything else.
+        if self.ignored.len() == MAX_NOTES {
+            self.untold += 1;
             return;
         }
-        if self.ignored.len() < MAX_NOTES {
+        let what = what.to_string();
+        if !self.ignored.contains(&what) {
             self.ignored.push(what);
-        } else {
-            self.untold += 1;
         }
     }
 

@@ -85,6 +85,57 @@ fn mass(import: &Import) -> f64 {
 }
 
 #[test]
+fn points_of_meshes_are_counted_for_every_geom_before_any_is_made() {
+    let points = "0 0 0 1 0 0 0 1 0 0 0 1 ".repeat(250);
+    let model = |geoms: usize| {
+        let geoms = "<geom/>".repeat(geoms);
+        format!(
+            "<mujoco><default><geom type='mesh' mesh='m'/></default><asset><mesh name='m' \
+             vertex='{points}'/></asset><worldbody>{geoms}</worldbody></mujoco>"
+        )
+    };
+    assert_eq!(import("mjcf", &model(200)).bodies.len(), 1);
+    let refused = translate(&request("mjcf", &model(201), &json!(null)), LIMITS);
+    let is_limit = |error| {
+        matches!(
+            error,
+            PhysicsError::LimitExceeded {
+                limit: "MAX_IMPORT_POINTS",
+                ..
+            }
+        )
+    };
+    assert!(refused.is_err_and(is_limit));
+}
+
+#[test]
+fn a_class_of_defaults_stands_once() {
+    let nested = "<default class='a'><default class='b'/></default>";
+    let twice = "<default class='b'><default class='a'/></default>";
+    let model = |inside: &str| {
+        format!(
+            "<mujoco><default>{inside}</default><worldbody><body name='x'><geom size='1'/></body></worldbody></mujoco>"
+        )
+    };
+    assert_eq!(import("mjcf", &model(nested)).bodies.len(), 1);
+    let both = format!("{nested}{twice}");
+    assert!(refusal("mjcf", &model(&both)).contains("the class stands twice"));
+}
+
+#[test]
+fn a_mesh_that_would_have_to_be_moved_is_left_out_and_told() {
+    let model = "<mujoco><asset><mesh name='m' refpos='0 0 1' vertex='0 0 0 1 0 0 0 1 0 0 0 1'/></asset>\
+        <worldbody><body name='x'><geom size='1'/><geom name='g' type='mesh' mesh='m'/></body></worldbody></mujoco>";
+    let import = import("mjcf", model);
+    assert_eq!(import.bodies[0].colliders().len(), 1);
+    assert!(
+        import.ignored.iter().any(|it| it.contains("geom g")),
+        "{:?}",
+        import.ignored
+    );
+}
+
+#[test]
 fn links_joints_and_masses_are_those_of_the_file() {
     for ((format, content), links, joints, bodies, total) in [
         (FIXTURES[0], 3, 2, 3, 1.1),

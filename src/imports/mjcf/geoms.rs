@@ -1,17 +1,94 @@
 //! The geoms of a model: what they weigh, and which of them collide.
 
+use std::collections::HashMap;
+
 use mjcf_rs::{
-    Pose,
+    Model, Pose,
+    assets::Mesh,
     body::{Geom as Source, GeomType},
     glam::{DQuat, DVec3},
 };
 
 use super::Converter;
-use crate::imports::{
-    inertia::{Inertia, volume},
-    notes::shortened,
-    robot::{Geom, Link, Shape},
+use crate::{
+    imports::{
+        check_limit,
+        inertia::{Inertia, volume},
+        notes::shortened,
+        robot::{Geom, Link, Shape},
+    },
+    physics::PhysicsError,
 };
+
+/// How many points of meshes all geoms of a model may have together.
+const MAX_IMPORT_POINTS: usize = 200_000;
+
+/// What geoms collide as, and with.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Affinity {
+    contype: u32,
+    conaffinity: u32,
+}
+
+/// The meshes of a model by their names.
+pub(super) fn meshes_of(model: &Model) -> HashMap<&str, &Mesh> {
+    let meshes = model.assets.meshes.iter();
+    // Of several the first one is meant.
+    let named = meshes
+        .rev()
+        .filter_map(|mesh| Some((mesh.name.as_deref()?, mesh)));
+    named.collect()
+}
+
+/// Refuses more points than there is room for: every geom has its own.
+pub(super) fn check_points(
+    model: &Model,
+    meshes: &HashMap<&str, &Mesh>,
+) -> Result<(), PhysicsError> {
+    let geoms = model.bodies.iter().flat_map(|entry| &entry.body.geoms);
+    let points = geoms.filter_map(|geom| {
+        let mesh = meshes.get(geom.mesh.as_deref()?)?;
+        mesh.inline_vertices
+            .as_ref()
+            .map(|numbers| numbers.len() / 3)
+    });
+    check_limit("MAX_IMPORT_POINTS", MAX_IMPORT_POINTS, points.sum())
+}
+
+/// For each body, what the geoms of all others but the world collide as, and with.
+pub(super) fn others(model: &Model) -> Vec<Affinity> {
+    let own = model.bodies.iter().enumerate().map(|(index, entry)| {
+        let geoms = entry.body.geoms.iter().filter(|_| index > 0);
+        geoms.fold(Affinity::default(), |sum, geom| {
+            sum.with(Affinity {
+                contype: geom.contype,
+                conaffinity: geom.conaffinity,
+            })
+        })
+    });
+    let own: Vec<_> = own.collect();
+    let mut others = vec![Affinity::default(); own.len()];
+    let mut before = Affinity::default();
+    for (others, own) in others.iter_mut().zip(&own) {
+        *others = before;
+        before = before.with(*own);
+    }
+    let mut behind = Affinity::default();
+    for (others, own) in others.iter_mut().zip(&own).rev() {
+        *others = others.with(behind);
+        behind = behind.with(*own);
+    }
+    others
+}
+
+impl Affinity {
+    fn with(self, other: Self) -> Self {
+        Self {
+            contype: self.contype | other.contype,
+            conaffinity: self.conaffinity | other.conaffinity,
+        }
+    }
+}
 
 impl Converter<'_> {
     /// Adds the geoms of a body that collide.
@@ -56,12 +133,8 @@ impl Converter<'_> {
 
     /// Whether a geom collides with what moves and is no part of the same body.
     fn meets_robot(&self, source: &Source, index: usize) -> bool {
-        let bodies = self.model.bodies.iter().enumerate().skip(1);
-        let others = bodies.filter(|(other, _)| *other != index);
-        let mut geoms = others.flat_map(|(_, entry)| &entry.body.geoms);
-        geoms.any(|other| {
-            source.contype & other.conaffinity != 0 || other.contype & source.conaffinity != 0
-        })
+        let others = self.others[index];
+        source.contype & others.conaffinity != 0 || others.contype & source.conaffinity != 0
     }
 
     /// The shape of a geom and its pose in the body.
@@ -92,7 +165,10 @@ impl Converter<'_> {
     }
 
     fn mesh(&self, source: &Source) -> Option<Shape> {
-        let mesh = self.model.assets.mesh(source.mesh.as_deref()?)?;
+        let mesh = *self.meshes.get(source.mesh.as_deref()?)?;
+        if mesh.refpose != Pose::IDENTITY {
+            return None;
+        }
         let scale = DVec3::from_array(mesh.scale);
         if let Some(numbers) = &mesh.inline_vertices {
             let (points, _) = numbers.as_chunks::<3>();

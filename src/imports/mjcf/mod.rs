@@ -4,16 +4,21 @@ mod drives;
 mod geoms;
 mod joints;
 
-use std::path::Path;
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+};
 
 use mjcf_rs::{
     Model, Pose,
+    assets::Mesh,
     body::{InertiaSpec, Inertial, JointType},
     compiler::{Compiler, InertiaFromGeom},
     glam::{DMat3, DQuat, DVec3},
 };
 use roxmltree::{Document, Node};
 
+use self::geoms::{Affinity, check_points, meshes_of, others};
 use super::{
     document::{Place, check_numbers, refused},
     inertia::Inertia,
@@ -108,11 +113,15 @@ pub(super) fn read(
     let model = Model::from_str(text, Path::new(""))
         .map_err(|error| refused(shortened(&error.to_string(), 300)))?;
     check_names(&model, notes);
+    let meshes = meshes_of(&model);
+    check_points(&model, &meshes)?;
 
     let mut robot = Robot::default();
     let density = density.unwrap_or(WATER);
     let mut converter = Converter {
         model: &model,
+        meshes,
+        others: others(&model),
         density,
         leaves: vec![0],
         robot: &mut robot,
@@ -131,6 +140,9 @@ pub(super) fn read(
 /// What stays the same while the bodies of a model become links.
 struct Converter<'a> {
     model: &'a Model,
+    meshes: HashMap<&'a str, &'a Mesh>,
+    /// For each body, what all others but the world collide as and with.
+    others: Vec<Affinity>,
     density: f64,
     /// The link that each body has become.
     leaves: Vec<usize>,
@@ -211,6 +223,7 @@ impl Converter<'_> {
 
 /// Notes what is wrong with the text of a model where its parser would not say where.
 fn check(document: &Document<'_>, notes: &mut Notes) {
+    let mut classes = HashSet::new();
     for node in document.descendants().filter(Node::is_element) {
         for attribute in NUMBERS {
             check_numbers(node, attribute, notes);
@@ -220,6 +233,11 @@ fn check(document: &Document<'_>, notes: &mut Notes) {
         let is_axis = |it: u8| b"xyzXYZ".contains(&it);
         if sequence.is_some_and(|it| it.len() != 3 || !it.bytes().all(is_axis)) {
             notes.refuse(format_args!("{}: eulerseq names three axes", Place(node)));
+        }
+        // The parser follows a class to what it is nested in by its name.
+        let class = node.attribute("class").filter(|_| name == "default");
+        if class.is_some_and(|class| !classes.insert(class)) {
+            notes.refuse(format_args!("{}: the class stands twice", Place(node)));
         }
         if name == "model" && node.has_attribute("file") {
             notes.refuse(format_args!("{}: other files are not read", Place(node)));
@@ -255,7 +273,7 @@ fn check_names(model: &Model, notes: &mut Notes) {
 }
 
 fn refuse_twins<'a>(what: &str, names: impl Iterator<Item = &'a str>, notes: &mut Notes) {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     for name in names {
         if name.len() > 256 {
             notes.refuse(format_args!(
