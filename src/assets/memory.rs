@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 
-use super::{AssetError, AssetFile, AssetStore};
+use super::{AssetError, AssetFile, AssetStore, Format};
 use crate::{
     clock::{Clock, Moment},
     physics::AssetId,
@@ -58,11 +58,11 @@ impl AssetStore for MemoryAssets {
         id: &AssetId,
         file: AssetFile,
         lifetime: Duration,
-    ) -> Result<bool, AssetError> {
+    ) -> Result<Option<Format>, AssetError> {
         let mut files = self.living();
         if let Some(kept) = files.get_mut(id) {
             self.keep_on(kept, lifetime);
-            return Ok(false);
+            return Ok(Some(kept.file.format));
         }
         let held: usize = files.values().map(|kept| kept.file.bytes.len()).sum();
         let limits = [
@@ -84,16 +84,18 @@ impl AssetStore for MemoryAssets {
         }
         let until = self.clock.now() + lifetime;
         files.insert(id.clone(), Kept { file, until });
-        Ok(true)
+        Ok(None)
     }
 
     async fn get(&self, id: &AssetId) -> Result<Option<AssetFile>, AssetError> {
         Ok(self.living().get(id).map(|kept| kept.file.clone()))
     }
 
-    async fn keep(&self, id: &AssetId, lifetime: Duration) -> Result<bool, AssetError> {
+    async fn keep(&self, id: &AssetId, lifetime: Duration) -> Result<Option<Format>, AssetError> {
         let mut files = self.living();
-        let kept = files.get_mut(id);
-        Ok(kept.map(|kept| self.keep_on(kept, lifetime)).is_some())
+        Ok(files.get_mut(id).map(|kept| {
+            self.keep_on(kept, lifetime);
+            kept.file.format
+        }))
     }
 }

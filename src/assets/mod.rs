@@ -20,19 +20,20 @@ use crate::physics::AssetId;
 /// Where the files are.
 #[async_trait]
 pub trait AssetStore: Send + Sync + 'static {
-    /// Keeps a file from now on for `lifetime` at least; whether it is a new one.
+    /// Keeps a file from now on for `lifetime` at least. Where it is there already it stays, and
+    /// the answer is the format in which it was put.
     async fn put(
         &self,
         id: &AssetId,
         file: AssetFile,
         lifetime: Duration,
-    ) -> Result<bool, AssetError>;
+    ) -> Result<Option<Format>, AssetError>;
 
     /// A file, as it was put.
     async fn get(&self, id: &AssetId) -> Result<Option<AssetFile>, AssetError>;
 
-    /// Keeps a file that is there from now on for `lifetime` at least; whether it is there.
-    async fn keep(&self, id: &AssetId, lifetime: Duration) -> Result<bool, AssetError>;
+    /// Keeps a file that is there from now on for `lifetime` at least; its format, if it is there.
+    async fn keep(&self, id: &AssetId, lifetime: Duration) -> Result<Option<Format>, AssetError>;
 }
 
 /// A file with a mesh.

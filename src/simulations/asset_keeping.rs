@@ -65,9 +65,9 @@ impl Simulations {
             }
         }
         for (id, expires_in) in needed {
+            // One that cannot be kept is no reason to forget the others.
             if let Err(error) = services.assets.keep(&id, expires_in).await {
-                tracing::debug!(%error, "assets could not be kept for longer");
-                return;
+                tracing::debug!(%id, %error, "an asset could not be kept for longer");
             }
         }
     }
@@ -103,10 +103,7 @@ impl Simulations {
     pub(super) async fn keep_assets_of(&self, simulation: &SimulationHandle) {
         let expires_in = simulation.time_left();
         for id in simulation.assets() {
-            if let Err(error) = self.services().assets.keep(&id, expires_in).await {
-                // The next round tells it again.
-                tracing::debug!(%id, %error, "an asset could not be kept for longer");
-            }
+            self.services().assets.ensure(&id, expires_in).await;
         }
     }
 }
@@ -135,13 +132,16 @@ fn named_by<'a>(image: &Image, entries: impl IntoIterator<Item = &'a Entry>) -> 
 }
 
 impl SimulationHandle {
-    /// What its world is made of, as far as that can be seen now.
-    fn assets(&self) -> Vec<AssetId> {
-        let core = self.shared.core();
-        let history = core.history.as_ref();
-        history.map_or_else(Vec::new, |history| {
-            history.assets().ids().cloned().collect()
-        })
+    /// What it takes to make its world again, here or from its journal, as far as that can be
+    /// seen now.
+    fn assets(&self) -> BTreeSet<AssetId> {
+        let mut core = self.shared.core();
+        core.note_assets(&self.shared);
+        let journalling = core.journalling.as_ref();
+        let history = core.history.iter();
+        let in_history = history.flat_map(|history| history.assets().ids().cloned());
+        let in_journal = journalling.map(|journalling| journalling.assets());
+        in_history.chain(in_journal.into_iter().flatten()).collect()
     }
 
     fn time_left(&self) -> Duration {

@@ -1,7 +1,7 @@
 //! A simulation as one file that can be carried elsewhere: what it was, and the commands since,
 //! so that whoever has it can see for themselves that they lead to where it says.
 
-use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fmt, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use rmp_serde::{from_slice, to_vec_named};
@@ -188,7 +188,12 @@ impl SimulationHandle {
 impl Simulations {
     /// What a bundle says that a simulation is to be, once its commands were carried out again and
     /// have led to where it says.
-    pub async fn unpack(&self, bytes: Bytes) -> Result<NewSimulation, SimulationError> {
+    /// Its TTL is made to fit into `ttls`: it may come from where simulations live longer.
+    pub async fn unpack(
+        &self,
+        bytes: Bytes,
+        ttls: RangeInclusive<Duration>,
+    ) -> Result<NewSimulation, SimulationError> {
         let services = self.services();
         let (fingerprint, pool) = (Arc::clone(&services.fingerprint), &services.pool);
         let opened = pool.run(move || {
@@ -206,7 +211,15 @@ impl Simulations {
             state_hash,
             ..
         } = contents;
-        let (id, assets) = (SimulationId::random(), meshes(&carried));
+        let ttl = Duration::from_secs(ttl_seconds).clamp(*ttls.start(), *ttls.end());
+        let (id, mut assets) = (SimulationId::random(), meshes(&carried));
+        // Of a mesh that somebody here uses there is to be one.
+        assets.extend(&services.assets.at_hand(carried.iter().map(|(id, ..)| id)));
+        let carried = carried.into_iter().map(|(id, file, mesh)| {
+            let mesh = assets.mesh(&id).cloned().unwrap_or(mesh);
+            (id, file, mesh)
+        });
+        let carried: Vec<_> = carried.collect();
         let past = (image, assets);
         let remade = self.remake(&id, past, entries, BTreeSet::new()).await;
         let (world, past) = remade.map_err(|error| refused(&diverged(&error)))?;
@@ -216,18 +229,15 @@ impl Simulations {
         // Entries are carried out whatever the limits: they were those of somebody else.
         services.limits.check_bodies(world.body_count())?;
         services.limits.check_joints(world.joint_count())?;
-        let used = world.assets();
-        for (id, file, mesh) in carried.iter().filter(|(id, ..)| used.mesh(id).is_some()) {
-            let ttl = Duration::from_secs(ttl_seconds);
+        let controllers = world.controller_count();
+        services.limits.check_controllers(controllers)?;
+        for (id, file, mesh) in &carried {
             let library = &services.assets;
             library.take_in(id, file.clone(), mesh, ttl).await?;
         }
-        services
-            .limits
-            .check_controllers(world.controller_count())?;
         Ok(NewSimulation {
             config: *world.config(),
-            ttl: Some(Duration::from_secs(ttl_seconds)),
+            ttl: Some(ttl),
             labels,
             origin: Some(Origin {
                 head,

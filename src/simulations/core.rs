@@ -207,6 +207,13 @@ impl Core {
         *shared.committed() = committed;
     }
 
+    /// Notes what it takes to make the world again, before less will do.
+    pub(super) fn note_assets(&mut self, shared: &Shared) {
+        if let (Some(journalling), Some(history)) = (&mut self.journalling, &self.history) {
+            journalling.note_assets(shared.committed().head, history.assets());
+        }
+    }
+
     /// Whether a command is carried out that is not committed yet.
     pub(super) fn is_pending(&self) -> bool {
         let journalling = self.journalling.as_ref();

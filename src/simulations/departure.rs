@@ -178,6 +178,7 @@ impl SimulationTask {
             (Some(image), _) => {
                 // For lists; whoever wakes it up finds the truth in the snapshot.
                 drop(self.simulations.write_down(&self.simulation).await);
+                self.simulations.keep_assets_of(&self.simulation).await;
                 shared.keep(image, Purpose::Rest).await
             }
             (None, Some(journal)) => {

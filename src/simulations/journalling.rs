@@ -1,11 +1,11 @@
 //! How far the commands of one simulation are written down.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::{task::Client, work::Done};
 use crate::{
     journal::{Append, JournalError, Verdict},
-    physics::EngineFault,
+    physics::{AssetId, Assets, EngineFault},
     registry::Head,
 };
 
@@ -30,6 +30,8 @@ pub(super) struct Journalling {
     pub(super) is_saving: bool,
     /// Whether the task is at it: no request is to begin a command meanwhile.
     pub(super) is_attended: bool,
+    /// Up to which entry each asset was needed to make the world again.
+    assets: BTreeMap<AssetId, u64>,
     /// Up to where it was last tried to keep a snapshot.
     tried: u64,
     /// A command that is carried out, but not committed: its entry is on its way.
@@ -65,6 +67,7 @@ impl Journalling {
             is_first: !has_entries,
             is_saving: false,
             is_attended: false,
+            assets: BTreeMap::new(),
             tried: 0,
             pending: None,
         }
@@ -77,6 +80,18 @@ impl Journalling {
         }
         self.chains.push_back(head.chain);
         self.is_first = false;
+    }
+
+    /// Notes what it takes to make the world again at `now`.
+    pub(super) fn note_assets(&mut self, now: Head, assets: &Assets) {
+        for id in assets.ids() {
+            self.assets.insert(id.clone(), now.seq);
+        }
+    }
+
+    /// What the snapshots that are kept, and the entries behind them, may be about.
+    pub(super) fn assets(&self) -> impl Iterator<Item = AssetId> {
+        self.assets.keys().cloned()
     }
 
     /// How a moment lies to the history up to `now`.
@@ -111,6 +126,8 @@ impl Journalling {
         if self.snapshots.first().is_none_or(|newest| *newest < seq) {
             self.snapshots.insert(0, seq);
             self.snapshots.truncate(MAX_SNAPSHOTS);
+            let oldest = self.snapshots.last().copied().unwrap_or_default();
+            self.assets.retain(|_, needed| *needed >= oldest);
         }
     }
 
@@ -125,6 +142,24 @@ impl Journalling {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn assets_are_needed_as_long_as_a_snapshot_or_an_entry_behind_it_is_about_them() {
+        let head = |seq| Head { seq, chain: seq };
+        let id = AssetId::of_hash([7; 32]);
+        let mesh = crate::physics::Mesh::default();
+        let used: Assets = [(id.clone(), std::sync::Arc::new(mesh))]
+            .into_iter()
+            .collect();
+        let mut journalling = Journalling::new(head(1), vec![1], false);
+        let needs = |journalling: &Journalling| journalling.assets().any(|needed| needed == id);
+
+        journalling.note_assets(head(5), &used);
+        journalling.saved(10);
+        assert!(needs(&journalling), "behind the older snapshot");
+        journalling.saved(20);
+        assert!(!needs(&journalling));
+    }
 
     #[test]
     fn moments_are_placed_by_number_and_chain() {

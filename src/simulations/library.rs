@@ -116,8 +116,15 @@ impl AssetLibrary {
             triangles: mesh.indices.len(),
             bounds: Bounds { min, max },
         };
-        let is_new = self.store.put(id, file, self.ttl).await?;
-        Ok((summary, is_new))
+        let format = file.format;
+        let known = self.store.put(id, file, self.ttl).await?;
+        if let Some(known) = known.filter(|known| *known != format) {
+            // Bodies would be made of another mesh than the one that is described here.
+            let (known, format) = (known.name(), format.name());
+            let detail = format!("is kept as {known} since it was uploaded, and not as {format}");
+            return Err(invalid("", detail));
+        }
+        Ok((summary, known.is_none()))
     }
 
     /// A file, as it was uploaded. To look at it is to use it.
@@ -157,12 +164,7 @@ impl AssetLibrary {
             let Some(mesh) = self.load(id).await? else {
                 continue;
             };
-            if !self.is_kept(id, expires_in)
-                && let Err(error) = self.keep(id, expires_in).await
-            {
-                // It is here all the same, and the store is told again.
-                tracing::debug!(%id, %error, "an asset could not be kept for longer");
-            }
+            self.ensure(id, expires_in).await;
             found.insert(id.clone(), mesh);
         }
         Ok(found)
@@ -218,11 +220,21 @@ impl AssetLibrary {
         Ok(())
     }
 
+    /// Has the store keep a mesh for a user that expires after `expires_in`, unless it will anyway.
+    pub(super) async fn ensure(&self, id: &AssetId, expires_in: Duration) {
+        if !self.is_kept(id, expires_in)
+            && let Err(error) = self.keep(id, expires_in).await
+        {
+            // It is at hand all the same, and the next round tells the store again.
+            tracing::debug!(%id, %error, "an asset could not be kept for longer");
+        }
+    }
+
     /// Has the store keep a mesh for a user that expires after `expires_in`.
     pub(super) async fn keep(&self, id: &AssetId, expires_in: Duration) -> Result<(), AssetError> {
         let lifetime = self.lifetime(expires_in);
         let until = self.clock.now() + lifetime;
-        if !self.store.keep(id, lifetime).await? {
+        if self.store.keep(id, lifetime).await?.is_none() {
             let file = self.loaded().get(id).map(|loaded| loaded.file.clone());
             let Some(file) = file else { return Ok(()) };
             // The store has forgotten it.

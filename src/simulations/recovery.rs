@@ -182,6 +182,8 @@ impl Simulations {
         if let Some(creation) = creation {
             drop(simulation.shared.creation.set(Box::new(creation)));
         }
+        // They were fetched without knowing for how long.
+        self.keep_assets_of(&simulation).await;
         if let Some(seq) = poison {
             self.append(&simulation, Event::Voided(seq)).await?;
         }

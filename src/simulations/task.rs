@@ -251,6 +251,7 @@ impl SimulationTask {
             if !core.wants_snapshot(&self.simulation.shared) {
                 return;
             }
+            core.note_assets(&self.simulation.shared);
             core.world.take()
         };
         let Some(world) = world else { return };
@@ -300,6 +301,7 @@ impl SimulationTask {
         let (world, mut history) = {
             let mut core = self.core();
             core.view = None;
+            core.note_assets(&self.simulation.shared);
             match (core.world.take(), core.history.take()) {
                 (Some(world), Some(history)) => (world, history),
                 (_, history) => {

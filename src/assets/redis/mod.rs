@@ -37,9 +37,10 @@ impl AssetStore for RedisAssets {
         id: &AssetId,
         file: AssetFile,
         lifetime: Duration,
-    ) -> Result<bool, AssetError> {
-        if self.keep(id, lifetime).await? {
-            return Ok(false);
+    ) -> Result<Option<Format>, AssetError> {
+        let known = self.keep(id, lifetime).await?;
+        if known.is_some() {
+            return Ok(known);
         }
         let mut value = vec![file.format.letter()];
         value.extend_from_slice(&file.bytes);
@@ -51,8 +52,8 @@ impl AssetStore for RedisAssets {
         };
         let answer: String = self.store.invoke(&self.commit, &call).await?;
         match answer.as_str() {
-            "new" => Ok(true),
-            "known" => Ok(false),
+            "new" => Ok(None),
+            known if known.len() == 1 => Ok(format_of(known.as_bytes())),
             _ => {
                 let text = "parts of the file have vanished".to_owned();
                 Err(AssetError::Unavailable(text))
@@ -62,20 +63,19 @@ impl AssetStore for RedisAssets {
 
     async fn get(&self, id: &AssetId) -> Result<Option<AssetFile>, AssetError> {
         let value = Bytes::from(self.store.read_whole(&keys::asset(id)).await?);
-        let format = value.first().copied().and_then(Format::of_letter);
-        Ok(format.map(|format| AssetFile {
+        Ok(format_of(&value).map(|format| AssetFile {
             format,
             bytes: value.slice(1..),
         }))
     }
 
-    async fn keep(&self, id: &AssetId, lifetime: Duration) -> Result<bool, AssetError> {
+    async fn keep(&self, id: &AssetId, lifetime: Duration) -> Result<Option<Format>, AssetError> {
         let call = Invocation {
             keys: vec![keys::asset(id)],
             args: vec![millis(lifetime)],
         };
-        let kept: i64 = self.store.invoke(&self.keep, &call).await?;
-        Ok(kept == 1)
+        let letter: String = self.store.invoke(&self.keep, &call).await?;
+        Ok(format_of(letter.as_bytes()))
     }
 }
 
@@ -83,6 +83,11 @@ impl From<StoreError> for AssetError {
     fn from(error: StoreError) -> Self {
         Self::Unavailable(error.to_string())
     }
+}
+
+/// The format that a value begins with, if it is one.
+fn format_of(value: &[u8]) -> Option<Format> {
+    value.first().copied().and_then(Format::of_letter)
 }
 
 fn millis(duration: Duration) -> Vec<u8> {

@@ -70,7 +70,9 @@ pub(super) async fn unpack(
     let id = parse_query(uri.query().unwrap_or_default())?;
     let unpacked = timeout(state.simulations.services().request_timeout, async {
         let _turn = state.replays.acquire().await;
-        state.simulations.unpack(bytes).await
+        let seconds = [state.config.min_ttl_seconds, state.config.max_ttl_seconds];
+        let [least, most] = seconds.map(Duration::from_secs);
+        state.simulations.unpack(bytes, least..=most).await
     });
     let new = unpacked.await.map_err(|_| SimulationError::Overloaded)??;
     let mut faults = Faults::default();
@@ -80,17 +82,10 @@ pub(super) async fn unpack(
         .map(|(name, value)| (name, Some(value)));
     let labels = merge_labels(&Labels::new(), carried.collect(), &mut faults);
     faults.into_result()?;
-    let config = &state.config;
-    let ttl = new.ttl.map(|ttl| {
-        // It may come from where simulations live longer.
-        let least = Duration::from_secs(config.min_ttl_seconds);
-        ttl.clamp(least, Duration::from_secs(config.max_ttl_seconds))
-    });
     Ok(NewSimulation {
         id,
         tenant: caller.tenant.clone(),
         labels: labels.unwrap_or_default(),
-        ttl,
         ..new
     })
 }

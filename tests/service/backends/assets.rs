@@ -25,7 +25,8 @@ async fn put(
     (id, file): &(AssetId, AssetFile),
     ttl: Duration,
 ) -> bool {
-    store.put(id, file.clone(), ttl).await.unwrap()
+    let known = store.put(id, file.clone(), ttl).await.unwrap();
+    known.is_none()
 }
 
 pub(crate) async fn a_file_is_read_as_it_was_put_however_large(store: Arc<dyn AssetStore>) {
@@ -48,9 +49,15 @@ pub(crate) async fn a_file_is_new_once(store: Arc<dyn AssetStore>) {
 
     let at_once = join_all((0..8).map(|_| put(&store, &one, TTL))).await;
     let again = put(&store, &one, TTL).await;
+    let otherwise = AssetFile {
+        format: Format::Obj,
+        ..one.1.clone()
+    };
+    let kept_as = store.put(&one.0, otherwise, TTL).await.unwrap();
 
     assert_eq!(at_once.iter().filter(|is_new| **is_new).count(), 1);
     assert!(!again);
+    assert_eq!(kept_as, Some(Format::Stl));
 }
 
 pub(crate) async fn a_file_is_there_until_its_time_is_over(store: Arc<dyn AssetStore>) {
@@ -63,8 +70,9 @@ pub(crate) async fn a_file_is_there_until_its_time_is_over(store: Arc<dyn AssetS
         put(&store, one, BRIEF).await;
     }
     // Once longer and once shorter: the longer time counts.
-    assert!(store.keep(&kept.0, TTL).await.unwrap());
-    assert!(store.keep(&kept.0, BRIEF).await.unwrap());
+    let format = Some(Format::Obj);
+    assert_eq!(store.keep(&kept.0, TTL).await.unwrap(), format);
+    assert_eq!(store.keep(&kept.0, BRIEF).await.unwrap(), format);
     put(&store, &put_again, TTL).await;
     put(&store, &put_again, BRIEF).await;
 
@@ -72,7 +80,7 @@ pub(crate) async fn a_file_is_there_until_its_time_is_over(store: Arc<dyn AssetS
         store.get(&brief.0).await.unwrap()
     })
     .await;
-    assert!(!store.keep(&brief.0, TTL).await.unwrap());
+    assert_eq!(store.keep(&brief.0, TTL).await.unwrap(), None);
     assert_eq!(store.get(&kept.0).await.unwrap(), Some(kept.1));
     assert_eq!(store.get(&put_again.0).await.unwrap(), Some(put_again.1));
 }
@@ -80,5 +88,5 @@ pub(crate) async fn a_file_is_there_until_its_time_is_over(store: Arc<dyn AssetS
 pub(crate) async fn what_was_never_put_is_not_there(store: Arc<dyn AssetStore>) {
     let (id, _) = file(Format::Stl, 10);
     assert_eq!(store.get(&id).await.unwrap(), None);
-    assert!(!store.keep(&id, TTL).await.unwrap());
+    assert_eq!(store.keep(&id, TTL).await.unwrap(), None);
 }
