@@ -2,10 +2,12 @@
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /build
-# benches/ only because Cargo.toml names its files and Cargo wants to see them.
+# benches/, tests/chaos/ and tests/sim/ only because Cargo.toml names their files and Cargo wants to see them.
 COPY Cargo.toml Cargo.lock ./
 COPY .cargo/config.toml .cargo/config.toml
 COPY benches benches
+COPY tests/chaos tests/chaos
+COPY tests/sim tests/sim
 COPY src src
 # The caches keep downloads and compiled dependencies from one build to the next, also when Cargo.lock changes.
 # They are no part of the layer, so the program is copied out of them. Cargo goes by file times, and an older

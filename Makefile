@@ -9,21 +9,52 @@ DENY := $(DENY_ROOT)/bin/cargo-deny
 CLIENT_VERSION := 0.5.1
 CLIENT := target/python-client/.installed-$(CLIENT_VERSION)
 
+# The fuzzer that reads the OpenAPI document, and the validator of such documents.
+FUZZER_VERSION := 4.32.5
+VALIDATOR_VERSION := 0.9.0
+FUZZER := target/fuzzer/.installed-$(FUZZER_VERSION)-$(VALIDATOR_VERSION)
+
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: check test run bench deny doc image help system
+.PHONY: check test fuzz chaos sim mutants run bench deny doc image help system
+
+# What `make chaos` does unless told otherwise.
+SECONDS := 60
+FAULTS := all
+RUNS := 1
+# What the simulator runs: make sim SEEDS=200000, or SEED=n to see what happens in one.
+export SEEDS SEED JOBS
 
 check: system ## format, clippy, rustdoc (warnings are errors), dependencies
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	$(MAKE) --no-print-directory doc deny
 
-test: system $(CLIENT) ## every test; installs what is missing first
+test: system $(CLIENT) $(FUZZER) ## every test; installs what is missing first
 	cargo test --locked
+
+fuzz: system $(FUZZER) ## every operation against tens of thousands of made-up requests, for minutes
+	cargo test --locked --test service fuzz:: -- --ignored --nocapture
+
+chaos: system ## a fleet under seeded faults: SEED=1 SECONDS=60 FAULTS=all RUNS=1
+	cargo test --locked --test chaos -- --seed $(or $(SEED),1) --seconds $(SECONDS) --faults $(FAULTS) --runs $(RUNS)
+
+# Optimised, but with every assertion, and the dependencies are those of the tests.
+sim: export CARGO_PROFILE_DEV_OPT_LEVEL := 1
+sim: ## the protocol against a store that fails: SEEDS=n seeds, or SEED=n to read one
+	@cargo test --locked --quiet --test sim
+
+mutants: ## whether the simulator finds bugs that are planted
+	@tests/mutants/run
 
 run: ## the release build on port 9000
 	cargo run --release --locked
+
+.PHONY: examples
+examples: system ## every example of the documents, against a service of its own
+	cargo build --locked
+	python3 docs/examples/run.py --binary target/debug/rapier-physics-service
 
 bench: ## throughput and latency beside raw Rapier and a bare axum route
 	cargo bench --locked --bench service
@@ -39,15 +70,16 @@ image: ## the container image
 	docker build --tag rapier-physics-service .
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-# Rust links with cc, jemalloc is C, Debian keeps venv apart from Python, and tests start Redis servers of their
-# own. Linking a program is the test because a gcc without the C headers is a common half-installed state.
+# Rust links with cc, jemalloc is C, Debian keeps venv apart from Python, tests start Redis servers of their own, and
+# examples are told in curl. Linking a program is the test because a gcc without the C headers is a common half-installed state.
 system:
 	@need=; \
 	printf '#include <stdlib.h>\nint main(void) { return 0; }\n' | cc -x c - -o /dev/null 2>/dev/null || need="gcc libc6-dev"; \
 	python3 -c 'import ensurepip, venv' 2>/dev/null || need="$$need python3-venv"; \
 	command -v redis-server >/dev/null || need="$$need redis-server"; \
+	command -v curl >/dev/null || need="$$need curl"; \
 	[ -z "$$need" ] || { echo "installing $$need" && $(SUDO) apt-get update -q && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$need; }
 
 # Unoptimised and without debug information: its release profile links with fat LTO, and a run takes seconds anyway.
@@ -58,4 +90,10 @@ $(CLIENT):
 	rm -rf target/python-client
 	python3 -m venv target/python-client
 	target/python-client/bin/pip install --quiet --disable-pip-version-check chuk-mcp-physics==$(CLIENT_VERSION)
+	touch $@
+
+$(FUZZER):
+	rm -rf target/fuzzer
+	python3 -m venv target/fuzzer
+	target/fuzzer/bin/pip install --quiet --disable-pip-version-check schemathesis==$(FUZZER_VERSION) openapi-spec-validator==$(VALIDATOR_VERSION)
 	touch $@

@@ -214,6 +214,7 @@ fn services(
         hashes_state: config.state_hash,
         limits: WorldLimits {
             max_bodies: config.max_bodies_per_simulation as usize,
+            max_colliders: config.max_colliders_per_simulation as usize,
             max_joints: config.max_joints_per_simulation as usize,
             max_controllers: config.max_controllers_per_simulation as usize,
             max_steps: config.max_steps_per_request,

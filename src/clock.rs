@@ -1,6 +1,7 @@
 //! Moments for reckoning, and the one place that reads the wall clock, for showing.
 
 use std::{
+    cell::Cell,
     num::NonZero,
     time::{Duration, Instant},
 };
@@ -35,8 +36,30 @@ pub struct Moment(u64);
 /// Tells moments, and what wall time they had.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
-    started: Duration,
+    source: Source,
     started_at: OffsetDateTime,
+}
+
+/// Where the time comes from.
+#[derive(Clone, Copy, Debug)]
+enum Source {
+    /// From the machine, since this long after it was started.
+    Machine(Duration),
+    /// From the runtime, since then, which may make time stand still and jump.
+    Runtime {
+        started: tokio::time::Instant,
+        /// What one look at a stopwatch takes.
+        tick: Duration,
+    },
+}
+
+/// Measures what a computation takes.
+pub struct Stopwatch(Measure);
+
+enum Measure {
+    Since(Instant),
+    /// So many looks, of which each takes this long.
+    Looks(Cell<u32>, Duration),
 }
 
 impl Clock {
@@ -47,8 +70,19 @@ impl Clock {
     )]
     pub fn start() -> Self {
         Self {
-            started: since_boot(),
+            source: Source::Machine(since_boot()),
             started_at: std::time::SystemTime::now().into(),
+        }
+    }
+
+    /// A clock that starts `lead` after 1970 and follows the timers of the runtime, where those are
+    /// on a time of their own. No time passes while something is computed, so each look at a
+    /// stopwatch counts as a `tick`: what is done depends on nothing but the timers.
+    pub fn of_runtime(lead: Duration, tick: Duration) -> Self {
+        let started = tokio::time::Instant::now();
+        Self {
+            source: Source::Runtime { started, tick },
+            started_at: OffsetDateTime::UNIX_EPOCH + lead,
         }
     }
 
@@ -59,12 +93,23 @@ impl Clock {
 
     /// How long the clock has run.
     pub fn uptime(&self) -> Duration {
-        since_boot().saturating_sub(self.started)
+        match self.source {
+            Source::Machine(started) => since_boot().saturating_sub(started),
+            Source::Runtime { started, .. } => started.elapsed(),
+        }
     }
 
     /// The moment as the runtime's timers take it.
-    pub fn instant(&self, moment: Moment) -> Instant {
-        Instant::now() + moment.since(self.now())
+    pub fn instant(&self, moment: Moment) -> tokio::time::Instant {
+        tokio::time::Instant::now() + moment.since(self.now())
+    }
+
+    /// A stopwatch that starts now.
+    pub fn stopwatch(&self) -> Stopwatch {
+        Stopwatch(match self.source {
+            Source::Machine(_) => Measure::Since(Instant::now()),
+            Source::Runtime { tick, .. } => Measure::Looks(Cell::default(), tick),
+        })
     }
 
     /// Microseconds from 1970 to the moment.
@@ -88,6 +133,19 @@ pub fn unix_micros_to_rfc3339(micros: u64) -> String {
     wall.unwrap_or(OffsetDateTime::UNIX_EPOCH)
         .format(&Iso8601::<MILLISECONDS>)
         .unwrap_or_default()
+}
+
+impl Stopwatch {
+    /// How long it has run.
+    pub fn elapsed(&self) -> Duration {
+        match &self.0 {
+            Measure::Since(started) => started.elapsed(),
+            Measure::Looks(looks, tick) => {
+                looks.update(|looks| looks.saturating_add(1));
+                tick.saturating_mul(looks.get())
+            }
+        }
+    }
 }
 
 impl Moment {

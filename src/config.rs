@@ -2,8 +2,9 @@
 
 mod api_keys;
 mod limits;
+mod redis;
 
-use std::{ffi::OsString, fs, io, net::IpAddr, path::PathBuf, thread, time::Duration};
+use std::{ffi::OsString, net::IpAddr, path::PathBuf, thread, time::Duration};
 
 use clap::{
     ArgAction, CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind, value_parser,
@@ -11,7 +12,7 @@ use clap::{
 use ipnet::IpNet;
 
 pub use self::api_keys::{ApiKey, ApiKeys};
-use crate::{id::InstanceId, redis_store::RedisTarget};
+use crate::id::InstanceId;
 
 /// How long a secret has to be to be one.
 const MIN_SECRET: usize = 16;
@@ -169,6 +170,10 @@ pub struct Config {
     /// Bodies in one simulation.
     #[arg(long, env, default_value_t = 10_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub max_bodies_per_simulation: u32,
+
+    /// Colliders in one simulation.
+    #[arg(long, env, default_value_t = 40_000, value_parser = value_parser!(u32).range(1..=10_000_000))]
+    pub max_colliders_per_simulation: u32,
 
     /// Joints in one simulation.
     #[arg(long, env, default_value_t = 10_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
@@ -384,24 +389,6 @@ impl Config {
         Self::command().error(ErrorKind::ValueValidation, text)
     }
 
-    /// Where Redis is, or what is wrong with what is said about it.
-    pub fn redis_target(&self) -> Result<RedisTarget, String> {
-        let (name, url) = match (
-            given(self.redis_url.as_ref()),
-            given(self.upstash_redis_url.as_ref()),
-        ) {
-            (Some(url), _) => ("REDIS_URL", url),
-            (None, Some(url)) => ("UPSTASH_REDIS_URL", url),
-            (None, None) => {
-                return Err(
-                    "STORAGE_BACKEND=redis needs REDIS_URL, such as redis://:password@host:6379"
-                        .to_owned(),
-                );
-            }
-        };
-        RedisTarget::parse(url).map_err(|error| format!("{name}: {error}"))
-    }
-
     /// Where other instances reach this one, if that is said.
     pub fn advertise_url(&self) -> Option<&str> {
         given(self.advertise_url.as_ref())
@@ -410,21 +397,6 @@ impl Config {
     /// What all instances share, if that is said.
     pub fn internal_secret(&self) -> Option<&str> {
         given(self.internal_secret.as_ref())
-    }
-
-    /// The certificates of the private authority that Redis' certificate is signed by.
-    pub fn redis_ca_pem(&self) -> io::Result<Option<Vec<u8>>> {
-        let Some(file) = &self.redis_ca_file else {
-            return Ok(None);
-        };
-        let read = fs::read(file);
-        let named = |error: io::Error| {
-            io::Error::new(
-                error.kind(),
-                format!("REDIS_CA_FILE {}: {error}", file.display()),
-            )
-        };
-        read.map(Some).map_err(named)
     }
 
     /// The name of this instance.

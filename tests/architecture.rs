@@ -163,6 +163,8 @@ const CRATES: &[(&str, &[&str])] = &[
             // Which worker of the runtime is counting.
             "metrics",
             "app.rs",
+            // Its time, which deadlines are told in.
+            "clock.rs",
             "main.rs",
             "shutdown.rs",
         ],
@@ -229,7 +231,7 @@ const STD: &[(&str, &[&str], &str)] = &[
     ),
     (
         "std::fs",
-        &["config.rs", "main.rs"],
+        &["config/redis.rs", "main.rs"],
         "nothing is kept in files; one setting names one, and so does a replay",
     ),
     (

@@ -14,6 +14,10 @@ impl Config {
                 self.max_bodies_per_simulation.into(),
             ),
             (
+                "MAX_COLLIDERS_PER_SIMULATION",
+                self.max_colliders_per_simulation.into(),
+            ),
+            (
                 "MAX_JOINTS_PER_SIMULATION",
                 self.max_joints_per_simulation.into(),
             ),

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     id::{BodyId, ControllerId, ID_RULE, JointId, SimulationId},
     physics::Fault,
-    simulations::{IdempotencyKey, SimulationHandle, Terms},
+    simulations::{IdempotencyKey, Services, SimulationHandle, Terms},
 };
 
 /// Header: under which key a client may send a request again.
@@ -88,7 +88,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Simulation {
         };
         let simulation = named?;
         if let Some(seen) = conditions::witness(&parts.headers)? {
-            simulation.recognise(seen)?;
+            simulation.recognise(seen).await?;
         }
         if conditions::only_looks(&parts.method, parts.uri.path()) {
             conditions::check_consistency(&parts.headers)?;
@@ -237,8 +237,11 @@ fn key_text(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     if keys.next().is_some() {
         return bad("there must be one Idempotency-Key");
     }
+    let is_visible = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
     match key.to_str() {
-        Ok(text) if (1..=MAX_KEY_LENGTH).contains(&text.len()) => Ok(Some(text)),
+        Ok(text) if (1..=MAX_KEY_LENGTH).contains(&text.len()) && is_visible(text) => {
+            Ok(Some(text))
+        }
         _ => bad("an Idempotency-Key must be 1 to 128 visible ASCII characters"),
     }
 }
@@ -352,12 +355,23 @@ pub(super) async fn parse_where_it_fits<T>(bytes: Bytes, state: &AppState) -> Re
 where
     T: DeserializeOwned + Send + 'static,
 {
-    if bytes.len() <= MAX_PARSED_IN_PLACE {
-        return parse(&bytes);
+    let services = state.simulations.services();
+    where_it_fits(bytes.len(), services, move || parse(&bytes)).await
+}
+
+/// Has so many bytes read where that holds nobody up.
+pub(super) async fn where_it_fits<T>(
+    length: usize,
+    services: &Services,
+    read: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem>
+where
+    T: Send + 'static,
+{
+    if length <= MAX_PARSED_IN_PLACE {
+        return read();
     }
-    let pool = &state.simulations.services().pool;
-    let parsed = pool.run(move || parse(&bytes)).await;
-    parsed.unwrap_or_else(|_| {
+    services.pool.run(read).await.unwrap_or_else(|_| {
         Err(Problem::new(
             ProblemCode::Internal,
             "the body could not be read",

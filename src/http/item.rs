@@ -16,7 +16,7 @@ use utoipa::{
 };
 
 use super::{
-    json::parse_within,
+    json::{Object as Braced, parse_within},
     problem::Problem,
     routes::{
         forces::{ForceRequest, ImpulseRequest},
@@ -87,7 +87,7 @@ pub(super) fn parse_item(index: usize, item: &RawValue) -> Result<Item, Problem>
         place: format!("/commands/{index}"),
         text: item.get().as_bytes(),
     };
-    let head: Head = parse_within(&reader.place, reader.text)?;
+    let Braced::<Head>(head) = parse_within(&reader.place, reader.text)?;
     let command = match head.op {
         Op::AddBody => Command::AddBody(Box::new(reader.plain()?)),
         Op::PatchBody => {

@@ -53,7 +53,7 @@ pub async fn serve(
     simulations: Simulations,
     shutdown: Shutdown,
 ) {
-    let (routes, document) = router::documented();
+    let (routes, document) = router::documented(!config.api_keys.0.is_empty());
     let forwarder = simulations
         .is_in_fleet()
         .then(|| Arc::new(Forwarder::new(simulations.clone(), &config)));

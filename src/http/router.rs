@@ -9,7 +9,7 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    openapi::Document,
+    openapi::{self, Document},
     problem::Problem,
     problem_code::ProblemCode,
     routes::{
@@ -21,7 +21,14 @@ use super::{
 };
 
 /// All routes of the service and the document that describes them.
-pub(super) fn documented() -> (Router<AppState>, utoipa::openapi::OpenApi) {
+pub(super) fn documented(needs_key: bool) -> (Router<AppState>, utoipa::openapi::OpenApi) {
+    let (routes, mut document) = described();
+    openapi::complete(&mut document, needs_key);
+    (routes, document)
+}
+
+/// All routes, and what they say of themselves.
+fn described() -> (Router<AppState>, utoipa::openapi::OpenApi) {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(service::show_health))
         .routes(routes!(service::show_readiness))

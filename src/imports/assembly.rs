@@ -4,6 +4,7 @@
 use super::{
     inertia::{Inertia, volume},
     notes::{Notes, shortened},
+    request::ImportRequest,
     robot::{Freedom, Geom, Joint, Link, Motion, Robot, Shape},
 };
 
@@ -19,8 +20,19 @@ impl Robot {
     /// Gives links without a mass that of their shapes.
     pub(super) fn weigh_shapes(&mut self, density: f64) {
         for link in &mut self.links {
-            if link.inertia.is_none() {
+            if link.inertia.is_none() && link.density.is_none() {
                 link.inertia = of_shapes(&link.geoms, density);
+            }
+        }
+    }
+
+    /// Has links without a mass that are made of assets weigh what is only known once these are
+    /// read, if the density is.
+    pub(super) fn weigh_meshes(&mut self, request: &ImportRequest) {
+        for link in &mut self.links {
+            let is_made_of_asset = link.geoms.iter().any(|geom| request.brings(&geom.shape));
+            if link.inertia.is_none() && is_made_of_asset {
+                link.density = request.density.map(f64::from);
             }
         }
     }
@@ -28,13 +40,12 @@ impl Robot {
     /// Makes links that weigh nothing and hang rigidly on another, or that others hang on so, part
     /// of that; and what hangs rigidly on the ground, part of the ground.
     pub(super) fn merge_frames(&mut self) {
-        let weightless = |link: &Link| link.inertia.is_none_or(|it| it.mass <= 0.0);
         let mut index = 0;
         while index < self.joints.len() {
             let joint = &self.joints[index];
             let [parent, child] = [joint.parent, joint.child];
             let is_rigid = joint.freedom == Freedom::Fixed && !joint.closes_loop;
-            let is_frame = weightless(&self.links[child]) || weightless(&self.links[parent]);
+            let is_frame = self.links[child].is_weightless() || self.links[parent].is_weightless();
             if is_rigid && (is_frame || self.links[parent].motion == Motion::Static) {
                 self.merge(index);
                 // Whatever became of the joints before it may be rigid and light now.
@@ -54,7 +65,11 @@ impl Robot {
         let names = std::mem::take(&mut child.names);
         let geoms = std::mem::take(&mut child.geoms);
         let inertia = child.inertia.take().map(|it| it.within(offset));
+        let density = child.density.take();
         let parent = &mut self.links[gone.parent];
+        if density.is_some() && parent.is_weightless() {
+            parent.density = density;
+        }
         parent.names.extend(names);
         parent.geoms.extend(geoms.into_iter().map(|geom| Geom {
             pose: offset * geom.pose,
@@ -117,7 +132,7 @@ impl Robot {
         // Children come after their parents, and a link takes from one that has its own already.
         for index in (0..self.links.len()).rev() {
             let link = &self.links[index];
-            if link.motion == Motion::Static || link.inertia.is_some_and(|it| it.mass > 0.0) {
+            if link.motion == Motion::Static || !link.is_weightless() {
                 continue;
             }
             let heavy = |child: usize| {

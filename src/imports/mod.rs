@@ -59,6 +59,10 @@ pub fn translate(request: &ImportRequest, limits: ImportLimits) -> Result<Import
         )?,
     };
     notes.check()?;
+    robot.weigh_meshes(request);
+    if let (ImportFormat::Urdf, Some(density)) = (request.format, request.density) {
+        robot.weigh_shapes(f64::from(density));
+    }
     let maximum = limits.max_bodies;
     check_limit("MAX_BODIES_PER_SIMULATION", maximum, robot.links.len())?;
     assemble(&mut robot, request, &mut notes)?;
@@ -80,9 +84,6 @@ fn read_urdf(
     notes.check()?;
     arrange(&mut robot)?;
     urdf::settle_roots(&mut robot, request.fixed_base, notes);
-    if let Some(density) = request.density {
-        robot.weigh_shapes(f64::from(density));
-    }
     Ok(robot)
 }
 
@@ -122,8 +123,7 @@ fn ground_weightless_roots(
         let is_root = robot.joint_of(index).is_none();
         let holds = robot.joints.iter().any(|joint| joint.parent == index);
         let link = &mut robot.links[index];
-        let is_light = link.inertia.is_none_or(|inertia| inertia.mass <= 0.0);
-        if !is_root || !is_light || !holds || link.motion != Motion::Dynamic {
+        if !is_root || !link.is_weightless() || !holds || link.motion != Motion::Dynamic {
             continue;
         }
         if fixed_base == Some(false) {

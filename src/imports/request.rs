@@ -1,11 +1,14 @@
 //! What a client asks for with a description.
 
 use indexmap::IndexMap;
+use mjcf_rs::glam::DVec3;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::robot::Shape;
 use crate::physics::{
-    Faults, MotorForce, Quat, Vec3, number, present, present_number, present_word, word,
+    Faults, MotorForce, Quat, Vec3, number, present, present_number, present_object, present_word,
+    word,
 };
 
 /// The longest prefix of names, in bytes.
@@ -46,7 +49,7 @@ pub struct ImportRequest {
     pub joints: Option<Coordinates>,
     /// Motors that hold every joint that is meant to be moved and has no gains of its own in the
     /// description; none unless given.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present_object")]
     #[schema(nullable = false)]
     pub motors: Option<MotorDefaults>,
     /// Whether its links collide with each other, those apart that a joint ties.
@@ -104,6 +107,15 @@ pub struct MotorDefaults {
 }
 
 impl ImportRequest {
+    /// Whether a shape is one of its assets, in the size that the asset has.
+    pub(super) fn brings(&self, shape: &Shape) -> bool {
+        let Shape::Mesh { file, scale } = shape else {
+            return false;
+        };
+        let is_as_large = (*scale * f64::from(self.scale) - DVec3::ONE).length() < 1e-6;
+        is_as_large && self.assets.contains_key(file)
+    }
+
     /// Notes everything that is wrong with it but for its content.
     pub(super) fn check(&self, faults: &mut Faults) {
         let is_plain = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'-');

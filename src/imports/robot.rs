@@ -23,8 +23,17 @@ pub(super) struct Link {
     pub(super) motion: Motion,
     /// Nothing where the file states none.
     pub(super) inertia: Option<Inertia>,
+    /// kg/m³, of a link that is to weigh what meshes do that are only seen later.
+    pub(super) density: Option<f64>,
     pub(super) geoms: Vec<Geom>,
     pub(super) gravity_scale: f64,
+}
+
+impl Link {
+    /// Whether nothing is known that it weighs.
+    pub(super) fn is_weightless(&self) -> bool {
+        self.density.is_none() && self.inertia.is_none_or(|inertia| inertia.mass <= 0.0)
+    }
 }
 
 /// What moves a link.

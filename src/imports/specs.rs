@@ -116,7 +116,10 @@ impl Translation<'_> {
             Motion::Dynamic => BodyKind::Dynamic,
             Motion::Posed => BodyKind::KinematicPosition,
         };
-        let inertia = link.inertia.filter(|_| kind == BodyKind::Dynamic);
+        let density = link.density.filter(|_| kind == BodyKind::Dynamic);
+        let inertia = link
+            .inertia
+            .filter(|_| kind == BodyKind::Dynamic && density.is_none());
         let mass_properties = inertia.map(|inertia| {
             let (moments, axes, is_sound) = inertia.principal();
             if !is_sound {
@@ -138,6 +141,7 @@ impl Translation<'_> {
             translation: vector(link.pose.translation),
             rotation: quaternion(link.pose.rotation),
             mass_properties,
+            density: density.map(single),
             gravity_scale: (link.gravity_scale.to_bits() != 1f64.to_bits())
                 .then_some(gravity_scale),
             restitution: 0.0,

@@ -119,6 +119,7 @@ fn link(node: Node<'_, '_>, name: &str, notes: &mut Notes) -> Link {
         pose: Pose::IDENTITY,
         motion: Motion::Dynamic,
         inertia: child(node, "inertial").map(|it| inertia(it, notes)),
+        density: None,
         geoms,
         gravity_scale: 1.0,
     }

@@ -45,7 +45,8 @@ impl MemoryJournal {
         }
     }
 
-    fn try_append(&self, append: Append) -> Verdict {
+    /// Appends an entry at once; what became of it.
+    pub fn append_now(&self, append: Append) -> Verdict {
         self.registry.with_kept(&append.id, |kept| {
             let kept = match claimed(kept, &append.token) {
                 Ok(kept) => kept,
@@ -73,7 +74,7 @@ impl MemoryJournal {
 #[async_trait]
 impl Journal for MemoryJournal {
     fn append(&self, append: Append, settle: Settle) {
-        let verdict = self.try_append(append);
+        let verdict = self.append_now(append);
         let settled = Arc::clone(&self.settled);
         settled.lock().push_back((settle, verdict));
         // Not from in here: whoever appends may hold what the settling needs.

@@ -12,6 +12,7 @@ use rapier3d::{
 };
 
 use super::{
+    fault::MAX_SPEED,
     joint::{AxisName, JointSpec, position_on},
     world::World,
 };
@@ -63,9 +64,9 @@ impl World {
                 continue;
             };
             let (a, b) = (parent.rigid_body_handle(), link.rigid_body_handle());
-            let joints = self.roster.joints.values().map(|joint| &joint.spec);
+            let joints = self.roster.joints.values().filter(|joint| joint.hangs());
             let hung_by = joints
-                .filter(|spec| spec.multibody)
+                .map(|joint| &joint.spec)
                 .find(|spec| self.roster.bodies[&spec.body_b].handle == b);
             if let Some(spec) = hung_by.cloned() {
                 self.hang(a, b, &link.joint.data, &spec);
@@ -129,7 +130,9 @@ impl World {
             let solved = multibody.inv_augmented_mass().solve_mut(&mut change);
             if solved && change.iter().all(|value| value.is_finite()) {
                 let mut motion = multibody.generalized_velocity_mut();
-                motion += &change;
+                motion += &change * within_speed(change.amax());
+                let share = within_speed(motion.amax());
+                motion *= share;
             }
             show_motion(multibody, bodies);
         })
@@ -137,8 +140,10 @@ impl World {
 
     /// The bodies to which a body is tied by joints of a multibody, and whether they hang on it.
     pub(super) fn partners_of(&self, id: &BodyId) -> Vec<(RigidBodyHandle, bool)> {
-        let joints = self.roster.joints.values().map(|joint| &joint.spec);
-        let tied = joints.filter(|spec| spec.multibody && spec.holds(id));
+        let joints = self.roster.joints.values().filter(|joint| joint.hangs());
+        let tied = joints
+            .map(|joint| &joint.spec)
+            .filter(|spec| spec.holds(id));
         let partners = tied.map(|spec| {
             let hangs = spec.body_a == *id;
             let partner = if hangs { &spec.body_b } else { &spec.body_a };
@@ -230,6 +235,16 @@ fn adopt_motion(multibody: &mut Multibody, bodies: &RigidBodySet) {
             };
         }
     }
+}
+
+/// The share of a motion that is as fast as this which is no faster than anybody may ask for.
+fn within_speed(fastest: f32) -> f32 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the engine computes in f32"
+    )]
+    let most = MAX_SPEED as f32;
+    if fastest > most { most / fastest } else { 1.0 }
 }
 
 fn is_free(joint: &GenericJoint, axis: AxisName) -> bool {

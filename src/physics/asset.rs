@@ -38,6 +38,9 @@ pub struct Mesh {
     pub vertices: Vec<Vec3>,
     /// The corners of each triangle, counterclockwise seen from outside.
     pub indices: Vec<[u32; 3]>,
+    bounds: (Vec3, Vec3),
+    /// How far its farthest vertex is from the origin, m.
+    reach: f64,
     /// Rapier's shape, which all bodies share that are made of it.
     trimesh: OnceLock<Option<SharedShape>>,
 }
@@ -109,8 +112,11 @@ impl Mesh {
         if let Some(bad) = indices.iter().position(|it| !it.iter().all(exists)) {
             return Err(MeshError::BadTriangle(bad));
         }
+        let vertices: Vec<Vec3> = vertices.into_iter().map(Vec3).collect();
         Ok(Self {
-            vertices: vertices.into_iter().map(Vec3).collect(),
+            bounds: bounds(&vertices),
+            reach: vertices.iter().map(|it| it.length()).fold(0.0, f64::max),
+            vertices,
             indices,
             trimesh: OnceLock::new(),
         })
@@ -128,18 +134,17 @@ impl Mesh {
 
     /// How much of what a shape may have it takes, in vertices.
     pub(super) fn weight(&self) -> usize {
-        weight(self.vertices.len(), self.indices.len())
+        mesh_weight(self.vertices.len(), self.indices.len())
     }
 
     /// The corners of the box around it.
     pub fn bounds(&self) -> (Vec3, Vec3) {
-        let first = self.vertices.first().copied().unwrap_or_default();
-        self.vertices.iter().fold((first, first), |(min, max), v| {
-            let each = |pick: fn(f32, f32) -> f32, of: Vec3| {
-                Vec3([0, 1, 2].map(|axis| pick(of.0[axis], v.0[axis])))
-            };
-            (each(f32::min, min), each(f32::max, max))
-        })
+        self.bounds
+    }
+
+    /// How far its farthest vertex is from the origin, m.
+    pub(super) fn reach(&self) -> f64 {
+        self.reach
     }
 }
 
@@ -148,14 +153,25 @@ impl RefUnwindSafe for Mesh {}
 
 /// Refuses more than a shape may have, before all of it is read.
 pub fn check_counts(vertices: usize, triangles: usize) -> Result<(), MeshError> {
-    let used = weight(vertices, triangles);
+    let used = mesh_weight(vertices, triangles);
     if used > MAX_VERTICES_PER_SHAPE {
         return Err(MeshError::TooLarge { used });
     }
     Ok(())
 }
 
-fn weight(vertices: usize, triangles: usize) -> usize {
+fn bounds(vertices: &[Vec3]) -> (Vec3, Vec3) {
+    let first = vertices.first().copied().unwrap_or_default();
+    vertices.iter().fold((first, first), |(min, max), v| {
+        let each = |pick: fn(f32, f32) -> f32, of: Vec3| {
+            Vec3([0, 1, 2].map(|axis| pick(of.0[axis], v.0[axis])))
+        };
+        (each(f32::min, min), each(f32::max, max))
+    })
+}
+
+/// What counts of a mesh: there are about twice as many triangles as vertices in a closed one.
+pub(super) fn mesh_weight(vertices: usize, triangles: usize) -> usize {
     vertices.max(triangles.div_ceil(2))
 }
 
@@ -163,6 +179,17 @@ impl Assets {
     /// The mesh of that name, if there is one.
     pub fn mesh(&self, id: &AssetId) -> Option<&Arc<Mesh>> {
         self.0.get(id)
+    }
+
+    /// What is wrong with naming that mesh, if anything is.
+    pub(super) fn fault_of(&self, id: &AssetId) -> Option<&'static str> {
+        if !id.is_well_formed() {
+            Some(ASSET_RULE)
+        } else if self.mesh(id).is_none() {
+            Some("no such asset: upload it with PUT /assets/{sha256}")
+        } else {
+            None
+        }
     }
 
     /// Adds a mesh.

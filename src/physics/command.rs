@@ -10,6 +10,7 @@ use super::{
     body::{BodyPatch, BodySpec},
     config::WorldPatch,
     controller::{ControllerPatch, ControllerSpec},
+    fault::{Faults, MAX_IMPULSE},
     import::Import,
     inverse_kinematics::{InverseKinematics, Reached},
     joint::{JointPatch, JointSpec},
@@ -146,6 +147,22 @@ pub enum Outcome {
     Reported(Box<Report>),
 }
 
+impl Impulse {
+    /// Notes everything that is wrong with it but for where it acts.
+    pub(super) fn check(&self, faults: &mut Faults) {
+        if self.impulse.is_none() && self.torque_impulse.is_none() {
+            faults.add("impulse", "is required, or torque_impulse");
+        }
+        let given = [
+            ("impulse", self.impulse),
+            ("torque_impulse", self.torque_impulse),
+        ];
+        for (field, value) in given {
+            faults.check_vector(field, value.unwrap_or_default(), MAX_IMPULSE);
+        }
+    }
+}
+
 impl Command {
     /// How many steps it takes.
     pub fn steps(&self) -> u32 {
@@ -255,6 +272,19 @@ impl Command {
         }
     }
 
+    /// How many convex decompositions it takes, of those that may be part of a batch.
+    pub(super) fn decompositions(&self) -> usize {
+        if let Self::AddBody(spec) = self {
+            spec.decompositions()
+        } else if let Self::AddBodies(specs) = self {
+            specs.iter().map(BodySpec::decompositions).sum()
+        } else if let Self::PatchBody(_, patch) = self {
+            patch.decompositions()
+        } else {
+            0
+        }
+    }
+
     /// The same without what does not change a world.
     #[must_use]
     pub fn unobserved(self) -> Self {
@@ -306,6 +336,10 @@ mod tests {
             format!(r#""shape":"convex_hull","vertices":{points}"#),
             format!(r#""colliders":[{{"shape":"mesh","vertices":{points},"indices":[]}}]"#),
             r#""shape":"convex_decomposition","vertices":[],"indices":[]"#.to_owned(),
+            format!(
+                r#""kind":"static","shape":"mesh","vertices":[],"indices":{}"#,
+                serde_json::to_string(&vec![[0, 1, 2]; 5000]).unwrap()
+            ),
         ];
         for shape in heavy {
             assert!(added(&shape) > 150, "{shape}");

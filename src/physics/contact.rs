@@ -1,7 +1,7 @@
 //! Who touches whom, from the engine's own contacts.
 
 use rapier3d::{
-    geometry::{ColliderHandle, ContactPair},
+    geometry::{ColliderHandle, ContactManifold, ContactPair},
     math::{Pose, Vector},
     parry::query,
     prelude::{PhysicsWorld, RigidBodyHandle},
@@ -36,6 +36,29 @@ pub(super) struct Touch {
     pub(super) distance: f32,
     /// Whether one of the two is a sensor.
     pub(super) is_sensor: bool,
+}
+
+impl Touch {
+    /// What tells it from others: bodies may touch and overlap a sensor of each other at once.
+    pub(super) fn key(&self) -> (u32, u32, bool) {
+        (self.a, self.b, self.is_sensor)
+    }
+
+    /// Takes in what else of the two bodies touches: the deepest point is that of both.
+    fn join(&mut self, other: &Self) {
+        let impulse = (self.normal * self.impulse + other.normal * other.impulse).length();
+        if other.distance < self.distance {
+            *self = *other;
+        }
+        self.impulse = impulse;
+    }
+
+    /// Whether it can be told of: the engine may push beyond all numbers before a body is disabled.
+    fn is_finite(&self) -> bool {
+        let numbers = [self.impulse, self.distance];
+        let vectors = [self.point, self.normal];
+        numbers.into_iter().all(f32::is_finite) && vectors.into_iter().all(Vector::is_finite)
+    }
 }
 
 impl ContactLists {
@@ -79,8 +102,8 @@ impl ContactLists {
 }
 
 /// Every pair of bodies that the solver pushes apart or that is no farther apart than
-/// [`PARTED`], and every overlap with a sensor, sorted by (A, B). The body whose id sorts first
-/// is A.
+/// [`PARTED`], and every overlap with a sensor, sorted by [`Touch::key`]. The body whose id sorts
+/// first is A.
 ///
 /// The engine finds contacts at the start of a step, so their geometry belongs to the poses that
 /// `pose_before` answers.
@@ -102,9 +125,40 @@ pub(super) fn touches(
         .intersection_pairs()
         .filter(|&(_, _, intersecting)| intersecting)
         .filter_map(|(one, other, _)| scan.overlap(one, other));
-    let mut touches: Vec<Touch> = contacts.chain(overlaps).collect();
-    touches.sort_by_key(|touch| (touch.a, touch.b));
+    let found = contacts.chain(overlaps);
+    let mut touches: Vec<Touch> = found.filter(Touch::is_finite).collect();
+    touches.sort_by_key(Touch::key);
+    // Bodies of several colliders may touch with more than one of them.
+    touches.dedup_by(|more, touch| {
+        let are_same = more.key() == touch.key();
+        if are_same {
+            touch.join(more);
+        }
+        are_same
+    });
     touches
+}
+
+/// The body of a collider, and the collider's pose in it; nothing for what was removed since the
+/// last step.
+pub(super) fn placed(
+    engine: &PhysicsWorld,
+    positions: &Positions,
+    handle: ColliderHandle,
+) -> Option<(u32, Pose)> {
+    let collider = engine.colliders.get(handle)?;
+    let in_body = collider.position_wrt_parent();
+    let pose = in_body.copied().unwrap_or(Pose::IDENTITY);
+    Some((positions.of(collider.parent()?), pose))
+}
+
+/// What the points of a manifold are told in, of colliders that stand at `poses`: the parts of them
+/// that touch, where they consist of several.
+pub(super) fn parts(manifold: &ContactManifold, [one, other]: [Pose; 2]) -> [Pose; 2] {
+    [
+        manifold.subshape_pos1().map_or(one, |part| one * *part),
+        manifold.subshape_pos2().map_or(other, |part| other * *part),
+    ]
 }
 
 struct Scan<'a, P> {
@@ -120,15 +174,18 @@ impl<P: Fn(u32) -> Pose> Scan<'_, P> {
             return None;
         }
         let impulse = pair.total_impulse().length();
+        // What has run away is taken out of the world, what it pushed with is no number.
+        let impulse = if impulse.is_finite() { impulse } else { 0.0 };
         let (manifold, contact) = pair.find_deepest_contact()?;
         if impulse == 0.0 && contact.dist > PARTED {
             return None;
         }
         let (one, pose_one) = self.collider(pair.collider1)?;
         let (other, pose_other) = self.collider(pair.collider2)?;
+        let poses = parts(manifold, [pose_one, pose_other]);
         let points = [
-            pose_one.transform_point(contact.local_p1),
-            pose_other.transform_point(contact.local_p2),
+            poses[0].transform_point(contact.local_p1),
+            poses[1].transform_point(contact.local_p2),
         ];
         Some(self.touch(
             [one, other],
@@ -188,12 +245,7 @@ impl<P: Fn(u32) -> Pose> Scan<'_, P> {
 
     /// The body of a collider, and the collider's pose before the last step.
     fn collider(&self, handle: ColliderHandle) -> Option<(u32, Pose)> {
-        let collider = self.engine.colliders.get(handle)?;
-        let body = self.positions.of(collider.parent()?);
-        let in_body = collider
-            .position_wrt_parent()
-            .copied()
-            .unwrap_or(Pose::IDENTITY);
+        let (body, in_body) = placed(self.engine, self.positions, handle)?;
         Some((body, (self.pose_before)(body) * in_body))
     }
 }

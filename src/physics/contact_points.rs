@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
+    contact::{parts, placed},
     roster::{Positions, Roster},
     vector::Vec3,
     view::View,
@@ -136,14 +137,7 @@ impl Scan<'_> {
         let (mut normal, mut deepest) = (Vector::Y, f32::NEG_INFINITY);
         let mut points = Vec::new();
         for manifold in pair.solver_manifolds() {
-            let poses = [
-                manifold
-                    .subshape_pos1()
-                    .map_or(pose_one, |pose| pose_one * pose),
-                manifold
-                    .subshape_pos2()
-                    .map_or(pose_other, |pose| pose_other * pose),
-            ];
+            let poses = parts(manifold, [pose_one, pose_other]);
             let solved = manifold.data.solver_contacts.iter();
             for index in solved.flat_map(SolverContact::contact_indices) {
                 let Some(point) = manifold.points.get(index as usize) else {
@@ -182,17 +176,11 @@ impl Scan<'_> {
         })
     }
 
-    /// The body of a collider, and the collider's pose now; nothing for what was removed since
-    /// the last step.
+    /// The body of a collider, and the collider's pose now.
     fn collider(&self, handle: ColliderHandle) -> Option<(u32, Pose)> {
-        let collider = self.engine.colliders.get(handle)?;
-        let parent = collider.parent()?;
-        let in_body = collider
-            .position_wrt_parent()
-            .copied()
-            .unwrap_or(Pose::IDENTITY);
-        let pose = *self.engine.bodies[parent].position() * in_body;
-        Some((self.positions.of(parent), pose))
+        let (body, in_body) = placed(self.engine, &self.positions, handle)?;
+        let now = self.engine.bodies[self.roster.body_at(body).1.handle].position();
+        Some((body, *now * in_body))
     }
 }
 

@@ -3,20 +3,21 @@
 //! Whether a command can be taken depends on names and specifications alone, never on where things
 //! have moved to. So a whole list of commands is checked before the first of them changes anything.
 
-use std::collections::HashSet;
+use std::{cell::RefCell, collections::HashSet};
 
 use indexmap::IndexMap;
+use rapier3d::prelude::PhysicsWorld;
 
 use super::{
     asset::Assets,
-    body::{BodyKind, BodyPatch, BodySpec},
-    command::{Command, Impulse, Steps},
+    body::{BodyKind, BodySpec, check_bodies, collider_count},
+    command::{Command, Steps},
     config::{Dimensions, check_dt},
-    controller::{Controller, ControllerSpec},
+    controller::{Controller, ControllerSpec, check_controller, check_controllers},
     error::PhysicsError,
-    fault::{Faults, MAX_DISTANCE, MAX_IMPULSE},
+    fault::{Faults, MAX_DISTANCE},
     joint::{Forest, JointSpec},
-    limits::{MAX_ASSET_VERTICES_PER_SIMULATION, WorldLimits, check},
+    limits::WorldLimits,
     roster::Roster,
     vector::Vec3,
     world::World,
@@ -26,7 +27,8 @@ use crate::id::{BodyId, ControllerId, JointId};
 /// A roster, and what some commands would make of it.
 #[derive(Clone)]
 pub(super) struct Draft<'a> {
-    roster: &'a Roster,
+    pub(super) engine: &'a PhysicsWorld,
+    pub(super) roster: &'a Roster,
     pub(super) assets: &'a Assets,
     pub(super) dimensions: Dimensions,
     /// What differs from the roster; nothing where a body was removed.
@@ -34,7 +36,10 @@ pub(super) struct Draft<'a> {
     joints: IndexMap<JointId, Option<JointSpec>>,
     pub(super) controllers: IndexMap<ControllerId, Option<ControllerSpec>>,
     pub(super) known_controllers: &'a IndexMap<ControllerId, Controller>,
+    /// The volumes of the colliders of bodies whose shapes were made for trial or looked at, m³.
+    pub(super) volumes: RefCell<IndexMap<BodyId, Vec<f32>>>,
     body_count: usize,
+    pub(super) collider_count: usize,
     joint_count: usize,
     pub(super) controller_count: usize,
 }
@@ -54,6 +59,7 @@ impl<'a> Draft<'a> {
     /// A world as it is.
     pub(super) fn of(world: &'a World) -> Self {
         Self {
+            engine: &world.engine,
             roster: &world.roster,
             assets: &world.assets,
             dimensions: world.config.dimensions,
@@ -61,7 +67,9 @@ impl<'a> Draft<'a> {
             joints: IndexMap::new(),
             controllers: IndexMap::new(),
             known_controllers: &world.controllers,
+            volumes: RefCell::default(),
             body_count: world.body_count(),
+            collider_count: world.collider_count(),
             joint_count: world.joint_count(),
             controller_count: world.controller_count(),
         }
@@ -77,22 +85,27 @@ impl<'a> Draft<'a> {
         match command {
             Command::Configure(patch) => patch.check(&mut faults),
             Command::AddBody(spec) => {
+                let specs = std::slice::from_ref(&**spec);
+                self.check_room(specs, limits)?;
                 spec.check(self.dimensions, self.assets, &mut faults);
-                self.check_new_bodies(std::slice::from_ref(spec), faults, limits)?;
-                return self.check_solids(spec);
+                self.check_new_bodies(specs, faults)?;
+                faults = Faults::default();
+                self.check_solids(spec, &mut faults);
             }
             Command::AddBodies(specs) => {
+                self.check_room(specs, limits)?;
                 check_bodies(specs, self.dimensions, self.assets, &mut faults);
-                self.check_new_bodies(specs, faults, limits)?;
-                return self.check_all_solids(specs);
+                self.check_new_bodies(specs, faults)?;
+                faults = Faults::default();
+                self.check_all_solids(specs, &mut faults);
             }
-            Command::PatchBody(id, patch) => return self.check_patch(id, patch),
+            Command::PatchBody(id, patch) => return self.check_patch(id, patch, limits),
             Command::RemoveBody(id) | Command::ClearForce(id) => {
                 self.known_body(id)?;
             }
             Command::ApplyImpulse(id, impulse) => {
                 let body = self.known_body(id)?;
-                check_impulse(impulse, &mut faults);
+                impulse.check(&mut faults);
                 check_push(body, impulse.point, "impulse", &mut faults);
             }
             Command::SetForce(id, force) => {
@@ -102,15 +115,19 @@ impl<'a> Draft<'a> {
                 check_push(body, force.point, "force", &mut faults);
             }
             Command::AddJoint(spec) => {
-                spec.check(self.dimensions, |id| self.kind_of(id), &mut faults);
+                spec.check(self.dimensions, |id| self.body(id), &mut faults);
                 if spec.needs_forest() {
                     Forest::of(self.joints()).add(spec, &mut faults);
                 }
+                let place = |_, field: &str| field.to_owned();
+                self.check_undriven(std::slice::from_ref(spec), place, &mut faults);
                 return self.check_new_joints(std::slice::from_ref(spec), faults, limits);
             }
             Command::AddJoints(specs) => {
-                let kind_of = |id: &BodyId| self.kind_of(id);
-                check_joints(specs, self.joints(), self.dimensions, kind_of, &mut faults);
+                let body_of = |id: &BodyId| self.body(id);
+                check_joints(specs, self.joints(), self.dimensions, body_of, &mut faults);
+                let place = |index, field: &str| format!("{index}/{field}");
+                self.check_undriven(specs, place, &mut faults);
                 return self.check_new_joints(specs, faults, limits);
             }
             Command::PatchJoint(id, patch) => {
@@ -132,11 +149,15 @@ impl<'a> Draft<'a> {
                 }
             }
             Command::AddController(spec) => {
-                self.check_controller(spec, &[], &mut faults);
+                let body_of = |id: &BodyId| self.body(id);
+                let (others, joints) = (self.controllers(), self.joints());
+                check_controller(spec, others, joints, body_of, &mut faults);
                 return self.check_new_controllers(std::slice::from_ref(spec), faults, limits);
             }
             Command::AddControllers(specs) => {
-                self.check_controllers(specs, &mut faults);
+                let body_of = |id: &BodyId| self.body(id);
+                let (others, joints) = (self.controllers(), self.joints());
+                check_controllers(specs, others, joints, body_of, &mut faults);
                 return self.check_new_controllers(specs, faults, limits);
             }
             Command::PatchController(id, patch) => {
@@ -170,6 +191,8 @@ impl<'a> Draft<'a> {
             Command::PatchBody(id, patch) => {
                 let body = self.body(id).expect("the command was checked");
                 let patched = body.patched(patch).normalized(self.dimensions);
+                self.collider_count -= body.collider_count();
+                self.collider_count += patched.collider_count();
                 self.bodies.insert(id.clone(), Some(patched));
             }
             Command::RemoveBody(id) => self.note_removal(id),
@@ -248,6 +271,7 @@ impl<'a> Draft<'a> {
 
     fn note_bodies(&mut self, specs: &[BodySpec]) {
         self.body_count += specs.len();
+        self.collider_count += collider_count(specs);
         for spec in specs {
             let spec = spec.clone().normalized(self.dimensions);
             self.bodies.insert(spec.id.clone(), Some(spec));
@@ -269,50 +293,19 @@ impl<'a> Draft<'a> {
         self.joints
             .extend(joints.into_iter().map(|joint| (joint, None)));
         self.note_removal_of_controllers(id);
+        let body = self.body(id).expect("the command was checked");
+        self.collider_count -= body.collider_count();
+        self.volumes.get_mut().shift_remove(id);
         self.bodies.insert(id.clone(), None);
         self.body_count -= 1;
     }
 
     /// All bodies, in no order that anybody may see.
-    pub(super) fn all_bodies(&self) -> impl Iterator<Item = &BodySpec> {
+    pub(super) fn all_bodies(&self) -> impl Iterator<Item = &BodySpec> + Clone {
         let noted = self.bodies.values().flatten();
         let untouched = self.roster.bodies.iter();
         let untouched = untouched.filter(|(id, _)| !self.bodies.contains_key(*id));
         noted.chain(untouched.map(|(_, body)| &body.spec))
-    }
-
-    fn check_patch(&self, id: &BodyId, patch: &BodyPatch) -> Result<(), PhysicsError> {
-        let mut faults = Faults::default();
-        let spec = self.known_body(id)?.patched(patch);
-        spec.check_limits(self.assets)?;
-        self.check_asset_vertices([&spec])?;
-        spec.check(self.dimensions, self.assets, &mut faults);
-        self.check_link(id, patch, &mut faults);
-        self.check_controlled(&spec, &mut faults);
-        faults.into_result()?;
-        if patch.changes_mass() {
-            self.check_solids(&spec)
-        } else {
-            Ok(())
-        }
-    }
-
-    pub(super) fn check_new_bodies(
-        &self,
-        specs: &[BodySpec],
-        faults: Faults,
-        limits: &WorldLimits,
-    ) -> Result<(), PhysicsError> {
-        limits.check_bodies(self.body_count + specs.len())?;
-        specs
-            .iter()
-            .try_for_each(|spec| spec.check_limits(self.assets))?;
-        self.check_asset_vertices(specs)?;
-        faults.into_result()?;
-        match specs.iter().find(|spec| self.body(&spec.id).is_some()) {
-            Some(spec) => Err(PhysicsError::BodyExists(spec.id.clone())),
-            None => Ok(()),
-        }
     }
 
     pub(super) fn check_new_joints(
@@ -332,40 +325,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Makes the shapes of a body for trial, once everything else is known to be right.
-    fn check_solids(&self, spec: &BodySpec) -> Result<(), PhysicsError> {
-        let mut faults = Faults::default();
-        spec.check_solids(self.assets, &mut faults);
-        faults.into_result()
-    }
-
-    fn check_all_solids(&self, specs: &[BodySpec]) -> Result<(), PhysicsError> {
-        let mut faults = Faults::default();
-        for (index, spec) in specs.iter().enumerate() {
-            faults.within(index, |faults| spec.check_solids(self.assets, faults));
-        }
-        faults.into_result()
-    }
-
-    /// Refuses bodies that together with those there are hold too many vertices of assets: a world
-    /// that is written down has each shape in full for a moment.
-    fn check_asset_vertices<'b>(
-        &self,
-        specs: impl IntoIterator<Item = &'b BodySpec>,
-    ) -> Result<(), PhysicsError> {
-        let weight = |spec: &BodySpec| spec.asset_vertices(self.assets);
-        let new: usize = specs.into_iter().map(weight).sum();
-        if new == 0 {
-            return Ok(());
-        }
-        check(
-            "MAX_ASSET_VERTICES_PER_SIMULATION",
-            MAX_ASSET_VERTICES_PER_SIMULATION,
-            new + self.all_bodies().map(weight).sum::<usize>(),
-        )
-    }
-
-    fn known_body(&self, id: &BodyId) -> Result<&BodySpec, PhysicsError> {
+    pub(super) fn known_body(&self, id: &BodyId) -> Result<&BodySpec, PhysicsError> {
         let found = self.body(id);
         found.ok_or_else(|| PhysicsError::BodyNotFound(id.clone()))
     }
@@ -374,71 +334,14 @@ impl<'a> Draft<'a> {
         let found = self.joint(id);
         found.ok_or_else(|| PhysicsError::JointNotFound(id.clone()))
     }
-
-    /// Notes what a patch must not change of a body in a multibody: the engine asserts that what
-    /// hangs there is dynamic, and places it itself.
-    fn check_link(&self, id: &BodyId, patch: &BodyPatch, faults: &mut Faults) {
-        let is_place = patch.translation.is_some() || patch.rotation.is_some();
-        if patch.kind.is_none() && !is_place {
-            return;
-        }
-        let mut links = self.joints().filter(|joint| joint.multibody);
-        if let Some(kind) = patch.kind {
-            let (mut hangs, mut holds) = (false, false);
-            for joint in links.by_ref() {
-                hangs |= joint.body_b == *id;
-                holds |= joint.body_a == *id;
-            }
-            if hangs && kind != BodyKind::Dynamic {
-                faults.add("kind", "must be dynamic: the body hangs in a multibody");
-            } else if holds && kind == BodyKind::Kinematic {
-                faults.add("kind", "must not be kinematic: the body holds a multibody");
-            }
-        }
-        let mut links = self.joints().filter(|joint| joint.multibody);
-        if is_place && links.any(|joint| joint.body_b == *id) {
-            for (field, is_given) in [
-                ("position", patch.translation.is_some()),
-                ("orientation", patch.rotation.is_some()),
-            ] {
-                if is_given {
-                    let detail =
-                        "cannot be set: the body hangs in a multibody, whose joints place it";
-                    faults.add(field, detail);
-                }
-            }
-        }
-    }
-
-    pub(super) fn kind_of(&self, id: &BodyId) -> Option<BodyKind> {
-        Some(self.body(id)?.kind())
-    }
-}
-
-/// Notes everything that is wrong with bodies that are to be added together.
-pub fn check_bodies(
-    specs: &[BodySpec],
-    dimensions: Dimensions,
-    assets: &Assets,
-    faults: &mut Faults,
-) {
-    let mut seen = HashSet::new();
-    for (index, spec) in specs.iter().enumerate() {
-        faults.within(index, |faults| {
-            spec.check(dimensions, assets, faults);
-            if !seen.insert(&spec.id) {
-                faults.add("id", "stands twice in this request");
-            }
-        });
-    }
 }
 
 /// Notes everything that is wrong with joints that are to be added together to others.
-pub fn check_joints<'a>(
+pub fn check_joints<'a, 'b>(
     specs: &'a [JointSpec],
     others: impl Iterator<Item = &'a JointSpec>,
     dimensions: Dimensions,
-    kind_of: impl Fn(&BodyId) -> Option<BodyKind>,
+    body_of: impl Fn(&BodyId) -> Option<&'b BodySpec>,
     faults: &mut Faults,
 ) {
     let mut seen = HashSet::new();
@@ -446,7 +349,7 @@ pub fn check_joints<'a>(
     let mut forest = needs_forest.then(|| Forest::of(others));
     for (index, spec) in specs.iter().enumerate() {
         faults.within(index, |faults| {
-            spec.check(dimensions, &kind_of, faults);
+            spec.check(dimensions, &body_of, faults);
             if let Some(forest) = &mut forest {
                 forest.add(spec, faults);
             }
@@ -454,19 +357,6 @@ pub fn check_joints<'a>(
                 faults.add("id", "stands twice in this request");
             }
         });
-    }
-}
-
-fn check_impulse(impulse: &Impulse, faults: &mut Faults) {
-    if impulse.impulse.is_none() && impulse.torque_impulse.is_none() {
-        faults.add("impulse", "is required, or torque_impulse");
-    }
-    let given = [
-        ("impulse", impulse.impulse),
-        ("torque_impulse", impulse.torque_impulse),
-    ];
-    for (field, value) in given {
-        faults.check_vector(field, value.unwrap_or_default(), MAX_IMPULSE);
     }
 }
 

@@ -116,6 +116,9 @@ impl World {
 
     fn patch_body(&mut self, id: &BodyId, patch: &BodyPatch) {
         let dimensions = self.config.dimensions;
+        if patch.replaces_shapes() {
+            self.note_parting(self.roster.bodies[id].handle);
+        }
         let body = &mut Arc::make_mut(&mut self.roster).bodies[id];
         body.spec = body.spec.patched(patch).normalized(dimensions);
         let (spec, handle) = (&body.spec, body.handle);
@@ -137,8 +140,16 @@ impl World {
         let rigid_body = &mut self.engine.bodies[handle];
         rigid_body.set_locked_axes(spec.locked(dimensions), true);
         spec.apply_patch(patch, rigid_body);
+        if patch.replaces_shapes() && !rigid_body.is_enabled() {
+            // The engine disables colliders when their body is, and not those that come later.
+            rigid_body.set_enabled(true);
+            rigid_body.set_enabled(false);
+        }
         if patch.changes_contacts() {
             self.forget_contacts(handle);
+        }
+        if patch.enabled.is_some() {
+            self.engage_joints_of(id);
         }
         self.align(handle);
     }

@@ -4,8 +4,8 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    body::{BodySpec, Groups},
-    draft::{Draft, check_bodies, check_joints},
+    body::{BodySpec, Groups, check_bodies},
+    draft::{Draft, check_joints},
     error::PhysicsError,
     fault::Faults,
     joint::JointSpec,
@@ -86,23 +86,22 @@ impl Draft<'_> {
         import: &Import,
         limits: &WorldLimits,
     ) -> Result<(), PhysicsError> {
+        self.check_room(&import.bodies, limits)?;
         let mut faults = Faults::default();
         faults.within("bodies", |faults| {
             check_bodies(&import.bodies, self.dimensions, self.assets, faults);
         });
-        self.check_new_bodies(&import.bodies, import.about(faults), limits)?;
+        self.check_new_bodies(&import.bodies, import.about(faults))?;
         let mut faults = Faults::default();
         faults.within("bodies", |faults| {
-            for (index, spec) in import.bodies.iter().enumerate() {
-                faults.within(index, |faults| spec.check_solids(self.assets, faults));
-            }
+            self.check_all_solids(&import.bodies, faults);
         });
         let bodies = import.bodies.iter();
-        let kinds: IndexMap<_, _> = bodies.map(|body| (&body.id, body.kind())).collect();
-        let kind_of = |id: &BodyId| kinds.get(id).copied();
+        let bodies: IndexMap<_, _> = bodies.map(|body| (&body.id, body)).collect();
+        let body_of = |id: &BodyId| bodies.get(id).copied();
         faults.within("joints", |faults| {
             let others = self.joints();
-            check_joints(&import.joints, others, self.dimensions, kind_of, faults);
+            check_joints(&import.joints, others, self.dimensions, body_of, faults);
         });
         import.about(faults).into_result()?;
         self.check_new_joints(&import.joints, Faults::default(), limits)

@@ -8,7 +8,7 @@ use std::{cell::Cell, collections::HashSet};
 use rapier3d::{
     dynamics::Multibody,
     geometry::{ColliderGraphIndex, ColliderHandle, InteractionGraph},
-    prelude::{GenericJoint, PhysicsWorld, RigidBodyHandle, ShapeType},
+    prelude::{GenericJoint, JointEnabled, PhysicsWorld, RigidBodyHandle, ShapeType},
 };
 
 use super::{
@@ -116,13 +116,20 @@ fn joints_match(engine: &PhysicsWorld, roster: &Roster) -> bool {
         };
         match joint.handle {
             Some(handle) => engine.impulse_joints.get(handle).is_some_and(|found| {
-                [found.body1(), found.body2()] == [a, b] && is_as_said(&joint.spec, &found.data)
+                let holds = found.data.is_enabled();
+                let mut as_said = found.data;
+                if holds != joint.spec.enabled {
+                    as_said.enabled = JointEnabled::Enabled;
+                }
+                [found.body1(), found.body2()] == [a, b]
+                    && holds == joint.holds_in(engine, &roster.bodies)
+                    && is_as_said(&joint.spec, &as_said)
             }),
-            None if joint.spec.multibody => hangs(engine, a, b, &joint.spec),
+            None if joint.hangs() => hangs(engine, a, b, &joint.spec),
             None => joint.broken,
         }
     };
-    let in_multibodies = roster.joints.values().filter(|joint| joint.spec.multibody);
+    let in_multibodies = roster.joints.values().filter(|joint| joint.hangs());
     let held = roster.joints.values().filter_map(|joint| joint.handle);
     let ends = engine.impulse_joints.joint_graph();
     engine.impulse_joints.len() == held.collect::<HashSet<_>>().len()
@@ -133,7 +140,7 @@ fn joints_match(engine: &PhysicsWorld, roster: &Roster) -> bool {
             .all(|multibody| multibody_matches(engine, multibody))
         && graph_is_complete(ends, |handle| engine.bodies.contains(handle))
         && roster.joints.iter().all(|(id, joint)| {
-            let is_whole = !joint.broken || (joint.handle.is_none() && !joint.spec.multibody);
+            let is_whole = !joint.broken || joint.handle.is_none();
             let is_impulse = joint.handle.is_none() || !joint.spec.multibody;
             *id == joint.spec.id
                 && joint.spec.id.is_well_formed()
@@ -145,10 +152,18 @@ fn joints_match(engine: &PhysicsWorld, roster: &Roster) -> bool {
 
 /// Whether a joint of the engine has the settings of its specification.
 fn is_as_said(spec: &JointSpec, found: &GenericJoint) -> bool {
-    let mut expected = *found;
+    let mut found = *found;
+    // What it did in the last step is no setting, and may be anything where a body was torn off.
+    for limits in &mut found.limits {
+        limits.impulse = 0.0;
+    }
+    for motor in &mut found.motors {
+        motor.impulse = 0.0;
+    }
+    let mut expected = found;
     expected.locked_axes = spec.locked_axes();
     spec.apply_settings(&mut expected);
-    expected == *found
+    expected == found
 }
 
 /// Whether one body hangs on another one by a joint of this specification.
@@ -184,7 +199,7 @@ fn multibody_matches(engine: &PhysicsWorld, multibody: &Multibody) -> bool {
                 && linked.is_some_and(|linked| linked.id == index)
                 && !link.joint.kinematic
                 && link.parent_id().is_none_or(|parent| parent < index)
-                && body.is_some_and(|body| index == 0 || body.is_dynamic())
+                && body.is_some_and(|body| body.is_enabled() && (index == 0 || body.is_dynamic()))
         })
         && first == coordinates
 }

@@ -269,7 +269,8 @@ impl World {
     /// Moves the joints of a multibody so that a link comes to where it is wanted.
     pub(super) fn reach(&mut self, request: &InverseKinematics) -> Reached {
         let body = self.roster.bodies[&request.body_id].handle;
-        let mut errors = [0.0; 2];
+        // What hung in a multibody that is broken stays where it is.
+        let mut errors = lengths(&request.error(self.engine.bodies[body].position()));
         self.with_multibody(body, |multibody, link, bodies| {
             errors = request.solve(multibody, link, bodies);
         });
@@ -290,7 +291,7 @@ impl World {
             .roster
             .joints
             .iter()
-            .find(|(_, joint)| joint.spec.multibody && joint.spec.body_b == *end)
+            .find(|(_, joint)| joint.hangs() && joint.spec.body_b == *end)
         {
             joints.push(JointPositions {
                 joint_id: id.clone(),

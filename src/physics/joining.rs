@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rapier3d::{
     math::{Pose, Vector},
-    prelude::{RigidBody, RigidBodyHandle},
+    prelude::{JointEnabled, RigidBody, RigidBodyHandle},
 };
 
 use super::{
@@ -14,10 +14,11 @@ use super::{
         reaction,
     },
     roster::Joint,
+    substeps::Substeps,
     view::View,
     world::World,
 };
-use crate::id::JointId;
+use crate::id::{BodyId, JointId};
 
 /// What a joint did in the last step, N·s and N·m·s.
 #[derive(Clone, Copy, Debug)]
@@ -80,9 +81,15 @@ impl World {
         let id = spec.id.clone();
         let [a, b] = [&spec.body_a, &spec.body_b].map(|id| self.roster.bodies[id].handle);
         let bodies = &self.engine.bodies;
-        let joint = spec.generic_joint(bodies[a].position(), bodies[b].position());
+        let mut joint = spec.generic_joint(bodies[a].position(), bodies[b].position());
+        let is_whole = [a, b].iter().all(|&end| bodies[end].is_enabled());
+        joint.set_enabled(spec.enabled && is_whole);
+        // What is in quarantine hangs on nothing.
+        let broken = spec.multibody && !is_whole;
         let handle = if spec.multibody {
-            self.hang(a, b, &joint, &spec);
+            if !broken {
+                self.hang(a, b, &joint, &spec);
+            }
             None
         } else {
             Some(self.engine.insert_impulse_joint(a, b, joint))
@@ -93,7 +100,7 @@ impl World {
         let joint = Joint {
             spec,
             handle,
-            broken: false,
+            broken,
         };
         self.roster_mut().joints.insert(id.clone(), joint);
         id
@@ -110,6 +117,7 @@ impl World {
             let engine_joint = self.engine.impulse_joints.get_mut(handle, true);
             let engine_joint = engine_joint.expect("joints of the roster are in the engine");
             spec.apply_settings(&mut engine_joint.data);
+            self.engage(id);
         }
         // A static end wakes nobody.
         for body in [a, b] {
@@ -120,12 +128,45 @@ impl World {
         }
     }
 
+    /// Has the joints of a body hold as long as there is anything to hold.
+    pub(super) fn engage_joints_of(&mut self, body: &BodyId) {
+        let joints = self.roster.joints.iter();
+        let held = joints.filter(|(_, joint)| joint.spec.holds(body));
+        let held: Vec<_> = held.map(|(id, _)| id.clone()).collect();
+        for id in held {
+            self.engage(&id);
+        }
+    }
+
+    /// Has a joint hold while it is to and both of its bodies are there: the engine itself looks
+    /// only when one of them goes, not when the joint comes, and back for one of them alone.
+    fn engage(&mut self, id: &JointId) {
+        let joint = &self.roster.joints[id];
+        let holds = joint.holds_in(&self.engine, &self.roster.bodies);
+        let Some(handle) = joint.handle else {
+            return;
+        };
+        let wanted = if holds {
+            JointEnabled::Enabled
+        } else {
+            JointEnabled::Disabled
+        };
+        let joints = &mut self.engine.impulse_joints;
+        if joints
+            .get(handle)
+            .is_some_and(|it| it.data.enabled != wanted)
+            && let Some(joint) = joints.get_mut(handle, true)
+        {
+            joint.data.enabled = wanted;
+        }
+    }
+
     pub(super) fn remove_joint(&mut self, id: &JointId) {
         let removed = self.roster_mut().joints.shift_remove(id);
         let joint = removed.expect("the command was checked");
         if let Some(handle) = joint.handle {
             self.engine.remove_impulse_joint(handle);
-        } else if joint.spec.multibody {
+        } else if joint.hangs() {
             let [a, b] = [&joint.spec.body_a, &joint.spec.body_b];
             self.unhang(self.roster.bodies[a].handle, self.roster.bodies[b].handle);
         }
@@ -140,8 +181,10 @@ impl World {
     /// Takes the joints out of the engine that had to hold more in the step of `dt` than they can,
     /// and answers which.
     pub(super) fn break_overloaded_joints(&mut self, dt: f32) -> Vec<JointId> {
+        let substeps = Substeps::of(&self.engine);
         let is_overloaded = |joint: &Joint| {
-            let Some(JointImpulse { linear, angular }) = self.impulse_of(joint) else {
+            let impulse = self.impulse_of(joint, &substeps);
+            let Some(JointImpulse { linear, angular }) = impulse else {
                 return false;
             };
             let is_beyond =
@@ -167,12 +210,12 @@ impl World {
     }
 
     /// What a joint did in the last step, if the engine can tell.
-    pub(super) fn impulse_of(&self, joint: &Joint) -> Option<JointImpulse> {
+    fn impulse_of(&self, joint: &Joint, substeps: &Substeps) -> Option<JointImpulse> {
         let engine_joint = self.engine.impulse_joints.get(joint.handle?)?;
+        let ends = [engine_joint.body1(), engine_joint.body2()];
         // The engine keeps what it did in the last of a step's equal parts.
         #[expect(clippy::cast_precision_loss, reason = "these are a few")]
-        let parts = self.engine.integration_parameters.num_solver_iterations as f32;
-        let ends = [engine_joint.body1(), engine_joint.body2()];
+        let parts = substeps.between(ends) as f32;
         let bodies = ends.map(|end| &self.engine.bodies[end]);
         let [linear, angular] = reaction(engine_joint, bodies).map(|impulse| impulse * parts);
         Some(JointImpulse { linear, angular })
@@ -180,11 +223,17 @@ impl World {
 
     /// How all joints stand, in the order they were added.
     pub(super) fn joint_motions(&self) -> Vec<JointMotion> {
+        if self.roster.joints.is_empty() {
+            return Vec::new();
+        }
+        let substeps = Substeps::of(&self.engine);
         let joints = self.roster.joints.values();
-        joints.map(|joint| self.joint_motion(joint)).collect()
+        joints
+            .map(|joint| self.joint_motion(joint, &substeps))
+            .collect()
     }
 
-    fn joint_motion(&self, joint: &Joint) -> JointMotion {
+    fn joint_motion(&self, joint: &Joint, substeps: &Substeps) -> JointMotion {
         let [a, b] =
             [&joint.spec.body_a, &joint.spec.body_b].map(|id| self.roster.bodies.get_index_of(id));
         let ends = [a, b].map(|position| position.expect("joints hold bodies of the roster"));
@@ -193,7 +242,7 @@ impl World {
             ends,
             frames: self.frames_of(joint),
             centres: bodies.map(RigidBody::center_of_mass),
-            impulse: self.impulse_of(joint),
+            impulse: self.impulse_of(joint, substeps),
         }
     }
 
@@ -214,7 +263,7 @@ impl World {
     fn frames_of(&self, joint: &Joint) -> Option<[Pose; 2]> {
         let data = if let Some(handle) = joint.handle {
             &self.engine.impulse_joints.get(handle)?.data
-        } else if joint.spec.multibody {
+        } else if joint.hangs() {
             let b = self.roster.bodies[&joint.spec.body_b].handle;
             let (multibody, link) = self.engine.multibody_joints.get(joint_above(b))?;
             &multibody.link(link)?.joint.data

@@ -10,6 +10,8 @@ use super::error::PhysicsError;
 pub struct WorldLimits {
     /// Bodies in a simulation.
     pub max_bodies: usize,
+    /// Colliders in a simulation.
+    pub max_colliders: usize,
     /// Joints in a simulation.
     pub max_joints: usize,
     /// Controllers in a simulation.
@@ -49,27 +51,40 @@ pub(super) const MAX_COLLIDERS_PER_BODY: usize = 64;
 pub(super) const MAX_SHAPES_PER_COMPOUND: usize = 64;
 /// Vertices of one shape, heights of a heightfield, or half the triangles of a mesh.
 pub const MAX_VERTICES_PER_SHAPE: usize = 100_000;
-/// Vertices of all assets that the shapes of a simulation are made of, each as often as it is used.
-pub(super) const MAX_ASSET_VERTICES_PER_SIMULATION: usize = 1_000_000;
+/// Vertices, half triangles, heights, voxels and parts of compounds of all shapes of a simulation.
+pub(super) const MAX_VERTICES_PER_SIMULATION: usize = 1_000_000;
 /// Points of a convex hull, or vertices or half the triangles of a convex decomposition.
 pub(super) const MAX_HULL_POINTS: usize = 10_000;
+/// Voxels that a convex decomposition looks at, which takes a second or so: those in the box around
+/// each of its triangles.
+pub(super) const MAX_DECOMPOSITION_VOXELS: usize = 4_000_000;
+/// Convex decompositions in one request.
+pub(super) const MAX_DECOMPOSITIONS_PER_REQUEST: usize = 64;
+/// Convex decompositions in a simulation, which may all have to be made again at once.
+pub(super) const MAX_DECOMPOSITIONS_PER_SIMULATION: usize = 256;
 /// Voxels of one shape.
 pub(super) const MAX_VOXELS_PER_SHAPE: usize = 100_000;
 /// Boxes into which the voxels of one shape are merged.
 pub(super) const MAX_VOXEL_BOXES_PER_SHAPE: usize = 10_000;
 
 /// The limits that no setting changes, by the names that refusals give them.
-pub const FIXED_LIMITS: [(&str, usize); 9] = [
+pub const FIXED_LIMITS: [(&str, usize); 12] = [
     ("MAX_CONDITIONS", MAX_CONDITIONS),
     ("MAX_MULTIBODY_LINKS", MAX_MULTIBODY_LINKS),
     ("MAX_COLLIDERS_PER_BODY", MAX_COLLIDERS_PER_BODY),
     ("MAX_SHAPES_PER_COMPOUND", MAX_SHAPES_PER_COMPOUND),
     ("MAX_VERTICES_PER_SHAPE", MAX_VERTICES_PER_SHAPE),
-    (
-        "MAX_ASSET_VERTICES_PER_SIMULATION",
-        MAX_ASSET_VERTICES_PER_SIMULATION,
-    ),
+    ("MAX_VERTICES_PER_SIMULATION", MAX_VERTICES_PER_SIMULATION),
     ("MAX_HULL_POINTS", MAX_HULL_POINTS),
+    ("MAX_DECOMPOSITION_VOXELS", MAX_DECOMPOSITION_VOXELS),
+    (
+        "MAX_DECOMPOSITIONS_PER_REQUEST",
+        MAX_DECOMPOSITIONS_PER_REQUEST,
+    ),
+    (
+        "MAX_DECOMPOSITIONS_PER_SIMULATION",
+        MAX_DECOMPOSITIONS_PER_SIMULATION,
+    ),
     ("MAX_VOXELS_PER_SHAPE", MAX_VOXELS_PER_SHAPE),
     ("MAX_VOXEL_BOXES_PER_SHAPE", MAX_VOXEL_BOXES_PER_SHAPE),
 ];
@@ -79,6 +94,7 @@ impl WorldLimits {
     pub const fn unlimited() -> Self {
         Self {
             max_bodies: usize::MAX,
+            max_colliders: usize::MAX,
             max_joints: usize::MAX,
             max_controllers: usize::MAX,
             max_steps: u32::MAX,
@@ -90,6 +106,11 @@ impl WorldLimits {
     /// Refuses more bodies than there may be.
     pub fn check_bodies(&self, used: usize) -> Result<(), PhysicsError> {
         check("MAX_BODIES_PER_SIMULATION", self.max_bodies, used)
+    }
+
+    /// Refuses more colliders than there may be.
+    pub fn check_colliders(&self, used: usize) -> Result<(), PhysicsError> {
+        check("MAX_COLLIDERS_PER_SIMULATION", self.max_colliders, used)
     }
 
     /// Refuses more joints than there may be.
@@ -140,6 +161,15 @@ impl ReadLimits {
     pub fn check_queries(&self, used: usize) -> Result<(), PhysicsError> {
         check("MAX_QUERIES_PER_REQUEST", self.max_queries, used)
     }
+}
+
+/// Refuses more convex decompositions at once than there may be.
+pub(super) fn check_decompositions(used: usize) -> Result<(), PhysicsError> {
+    check(
+        "MAX_DECOMPOSITIONS_PER_REQUEST",
+        MAX_DECOMPOSITIONS_PER_REQUEST,
+        used,
+    )
 }
 
 /// Refuses more bodies in one multibody than there may be.

@@ -3,7 +3,9 @@
 use std::{cell::RefCell, collections::HashSet, sync::Arc};
 
 use rapier3d::{
-    geometry::{ColliderHandle, CollisionEvent, ContactForceEvent, ContactPair},
+    geometry::{
+        ColliderHandle, CollisionEvent, CollisionEventFlags, ContactForceEvent, ContactPair,
+    },
     prelude::{
         ColliderSet, EventHandler, PhysicsWorld, RigidBodyHandle, RigidBodySet, SoftBodySet,
         SoftBodyTearEvent,
@@ -89,18 +91,14 @@ impl World {
         for &collider in self.engine.bodies[body].colliders() {
             let contacts = self.engine.narrow_phase.contact_pairs_with(collider);
             let touching = contacts.filter(|pair| pair.has_any_active_contact());
-            partings.extend(touching.map(|pair| [pair.collider1, pair.collider2]));
+            partings.extend(touching.map(|pair| ([pair.collider1, pair.collider2], false)));
             let overlaps = self.engine.narrow_phase.intersection_pairs_with(collider);
             let overlapping = overlaps.filter(|&(_, _, is_overlapping)| is_overlapping);
-            partings.extend(overlapping.map(|(one, other, _)| [one, other]));
+            partings.extend(overlapping.map(|(one, other, _)| ([one, other], true)));
         }
-        for colliders in partings {
-            if let Some((pair, is_sensor)) = self.pair(&positions, colliders) {
-                self.note(if is_sensor {
-                    EventKind::SensorLeft(pair)
-                } else {
-                    EventKind::CollisionEnded(pair)
-                });
+        for (colliders, is_overlap) in partings {
+            if let Some(pair) = self.pair(&positions, colliders) {
+                self.note(ended(pair, is_overlap));
             }
         }
     }
@@ -114,25 +112,22 @@ impl World {
     /// What was heard, in the words of clients; nothing if one of the colliders has gone.
     fn name(&self, positions: &Positions, heard: &Heard) -> Option<EventKind> {
         match *heard {
-            Heard::Collision(CollisionEvent::Started(one, other, _)) => {
-                let (pair, is_sensor) = self.pair(positions, [one, other])?;
-                Some(if is_sensor {
+            Heard::Collision(CollisionEvent::Started(one, other, flags)) => {
+                let pair = self.pair(positions, [one, other])?;
+                Some(if flags.contains(CollisionEventFlags::SENSOR) {
                     EventKind::SensorEntered(pair)
                 } else {
                     EventKind::CollisionStarted(pair)
                 })
             }
-            Heard::Collision(CollisionEvent::Stopped(one, other, _)) => {
-                let (pair, is_sensor) = self.pair(positions, [one, other])?;
-                Some(if is_sensor {
-                    EventKind::SensorLeft(pair)
-                } else {
-                    EventKind::CollisionEnded(pair)
-                })
+            Heard::Collision(CollisionEvent::Stopped(one, other, flags)) => {
+                let pair = self.pair(positions, [one, other])?;
+                // What its colliders are by now says nothing of what has ended.
+                Some(ended(pair, flags.contains(CollisionEventFlags::SENSOR)))
             }
             Heard::Force(ref event) => {
                 let colliders = [event.collider1, event.collider2];
-                let (pair, _) = self.pair(positions, colliders)?;
+                let pair = self.pair(positions, colliders)?;
                 let first = self.body_of(positions, event.collider1)?.0;
                 let on_b = if pair.body_a == *first {
                     event.total_force
@@ -152,27 +147,20 @@ impl World {
         }
     }
 
-    /// The bodies of two colliders in the order of their ids, and whether one is a sensor.
-    fn pair(
-        &self,
-        positions: &Positions,
-        [one, other]: [ColliderHandle; 2],
-    ) -> Option<(Pair, bool)> {
-        let is_sensor = |handle| Some(self.engine.colliders.get(handle)?.is_sensor());
-        let is_overlap = is_sensor(one)? || is_sensor(other)?;
+    /// The bodies of two colliders in the order of their ids.
+    fn pair(&self, positions: &Positions, [one, other]: [ColliderHandle; 2]) -> Option<Pair> {
         let mut ends = [
             self.body_of(positions, one)?,
             self.body_of(positions, other)?,
         ];
         ends.sort();
         let [(body_a, collider_a), (body_b, collider_b)] = ends;
-        let pair = Pair {
+        Some(Pair {
             body_a: body_a.clone(),
             body_b: body_b.clone(),
             collider_a,
             collider_b,
-        };
-        Some((pair, is_overlap))
+        })
     }
 
     /// The body of a collider, and which of its colliders it is where there are several.
@@ -206,6 +194,14 @@ impl Sleepers {
             awake: engine.islands.active_bodies().collect(),
             asleep: handles.filter(is_asleep).collect(),
         }
+    }
+}
+
+fn ended(pair: Pair, is_overlap: bool) -> EventKind {
+    if is_overlap {
+        EventKind::SensorLeft(pair)
+    } else {
+        EventKind::CollisionEnded(pair)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use rapier3d::{
-    geometry::{InteractionGroups, SharedShape},
+    geometry::{InteractionGroups, Shape, SharedShape},
     math::{Pose, Rotation, Vector},
     prelude::{PhysicsWorld, RigidBody},
 };
@@ -17,6 +17,8 @@ use super::{
 pub(super) struct Matter {
     /// In the order of the bodies, and of the colliders of each.
     pub(super) pieces: Vec<Piece>,
+    /// How many triangles, points and parts its shapes have.
+    pub(super) facets: usize,
     /// One for each body; nothing where a body has no mass that moves.
     pub(super) masses: Vec<Option<Mass>>,
 }
@@ -60,6 +62,7 @@ impl Matter {
     fn of(engine: &PhysicsWorld, roster: &Roster) -> Self {
         let mut matter = Self {
             pieces: Vec::with_capacity(engine.colliders.len()),
+            facets: 0,
             masses: Vec::with_capacity(roster.bodies.len()),
         };
         for (position, body) in roster.bodies.values().enumerate() {
@@ -86,6 +89,7 @@ impl Matter {
             if !collider.is_enabled() {
                 continue;
             }
+            self.facets += facets(collider.shape());
             self.pieces.push(Piece {
                 body: position,
                 collider: has_several.then_some(index),
@@ -121,6 +125,25 @@ impl Mass {
     }
 }
 
+/// How many triangles, points or parts a shape has that is looked through one by one.
+fn facets(shape: &dyn Shape) -> usize {
+    if let Some(mesh) = shape.as_trimesh() {
+        mesh.indices().len()
+    } else if let Some(field) = shape.as_heightfield() {
+        2 * field.nrows() * field.ncols()
+    } else if let Some(line) = shape.as_polyline() {
+        line.num_segments()
+    } else if let Some(hull) = shape.as_convex_polyhedron() {
+        hull.points().len()
+    } else if let Some(hull) = shape.as_round_convex_polyhedron() {
+        hull.inner_shape.points().len()
+    } else if let Some(parts) = shape.as_compound() {
+        parts.shapes().iter().map(|(_, part)| facets(&**part)).sum()
+    } else {
+        1
+    }
+}
+
 /// Whether a body is there for others at all.
 fn takes_part(rigid_body: &RigidBody, body: &Body) -> bool {
     rigid_body.is_enabled() && !body.quarantined
@@ -131,6 +154,7 @@ impl fmt::Debug for Matter {
         formatter
             .debug_struct("Matter")
             .field("pieces", &self.pieces.len())
+            .field("facets", &self.facets)
             .field("bodies", &self.masses.len())
             .finish()
     }

@@ -4,6 +4,7 @@ mod articulation;
 mod asset;
 mod batch;
 mod body;
+mod bonds;
 mod command;
 mod config;
 mod contact;
@@ -28,13 +29,19 @@ mod limits;
 mod listening;
 mod matter;
 mod object;
+mod patching;
+mod quarantine;
 mod query;
+mod room;
 mod roster;
 mod selection;
 mod shape;
 mod snapshot;
 mod state;
 mod state_hash;
+mod substeps;
+#[cfg(test)]
+mod tests;
 mod trajectory;
 mod vector;
 mod view;
@@ -46,16 +53,16 @@ pub use batch::{
 };
 pub use body::{
     BodyKind, BodyPatch, BodySpec, ColliderSpec, CombineRule, Groups, LockedAxes, LockedAxis,
-    MassProperties,
+    MassProperties, check_bodies,
 };
 pub use command::{Command, Force, Impulse, Outcome, Recording, Steps};
 pub use config::{Dimensions, Integrator, SimulatedTime, WorldConfig, WorldPatch};
 pub use contact_points::{ContactPoint, ContactView, ContactsView};
 pub use controller::{
     Autostep, ControllerKind, ControllerPatch, ControllerSpec, ControllerView, PidAxis, WheelPatch,
-    WheelSpec,
+    WheelSpec, check_controllers,
 };
-pub use draft::{check_bodies, check_joints};
+pub use draft::check_joints;
 pub use energy::{BodyEnergy, EnergyView};
 pub use error::{EngineFault, PhysicsError};
 pub use event::{ContactForce, Event, EventKind, EventPage, Pair};
@@ -71,8 +78,9 @@ pub use limits::{
     EVENTS_KEPT, FIXED_LIMITS, MAX_CONDITIONS, MAX_CONTACT_EVENTS, MAX_MULTIBODY_LINKS,
     MAX_VERTICES_PER_SHAPE, ReadLimits, WorldLimits,
 };
-pub(crate) use object::Object;
+pub(crate) use object::{Object, present_object};
 pub use query::{Answer, Hit, Query, QueryKind, QuerySpec};
+pub use room::check_room;
 pub use selection::{SelectedBody, SelectedState, StateField};
 pub use shape::{Axis, Cell, Heights, Indices, PartSpec, ShapeKind, ShapeSpec};
 pub use snapshot::{Snapshot, SnapshotError};

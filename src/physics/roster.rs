@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
-use rapier3d::prelude::{ImpulseJointHandle, RigidBodyHandle};
+use rapier3d::prelude::{ImpulseJointHandle, PhysicsWorld, RigidBodyHandle};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -48,9 +48,24 @@ pub(super) struct Joint {
     pub(super) spec: JointSpec,
     /// Nothing where it is broken; a joint of a multibody is found by the body that hangs by it.
     pub(super) handle: Option<ImpulseJointHandle>,
-    /// Whether it had to hold more than it can.
+    /// Whether it had to hold more than it can, or hung in a multibody that went beyond all bounds.
     #[serde(default)]
     pub(super) broken: bool,
+}
+
+impl Joint {
+    /// Whether it is one of a multibody, by which its second body hangs.
+    pub(super) fn hangs(&self) -> bool {
+        self.spec.multibody && !self.broken
+    }
+
+    /// Whether it is to hold, and both of its bodies are there.
+    pub(super) fn holds_in(&self, engine: &PhysicsWorld, bodies: &IndexMap<BodyId, Body>) -> bool {
+        let mut ends = [&self.spec.body_a, &self.spec.body_b].into_iter();
+        let is_there = |end: &BodyId| bodies.get(end).map(|body| body.handle);
+        self.spec.enabled
+            && ends.all(|end| is_there(end).is_some_and(|end| engine.bodies[end].is_enabled()))
+    }
 }
 
 /// Where each of Rapier's bodies stands in the roster.
@@ -69,11 +84,6 @@ impl Roster {
             table[slot] = position;
         }
         Positions(table)
-    }
-
-    /// The body that was added as the one of this number, as far as they are there still.
-    pub(super) fn body_at_index(&self, index: usize) -> &Body {
-        &self.bodies[index]
     }
 
     /// The assets that bodies are made of.

@@ -1,6 +1,13 @@
 //! A part of a state: some bodies, and some of what can be told of them.
 
-use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
+use serde::{
+    Deserialize, Serialize, Serializer,
+    de::{
+        IntoDeserializer,
+        value::{self, StrDeserializer},
+    },
+    ser::SerializeMap,
+};
 use utoipa::ToSchema;
 
 use super::view::View;
@@ -11,12 +18,16 @@ use crate::id::{BodyId, SimulationId};
 #[serde(rename_all = "snake_case")]
 pub enum StateField {
     /// m.
+    #[serde(alias = "translation")]
     Position,
     /// Unit quaternion.
+    #[serde(alias = "rotation")]
     Orientation,
     /// m/s.
+    #[serde(alias = "linvel")]
     Velocity,
     /// rad/s.
+    #[serde(alias = "angvel")]
     AngularVelocity,
     /// The bodies it touches.
     Contacts,
@@ -79,9 +90,10 @@ impl StateField {
         }
     }
 
-    /// The field of this name.
+    /// The field of this name, or of the engine's word for it.
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|field| field.name() == name)
+        let word: StrDeserializer<'_, value::Error> = name.into_deserializer();
+        Self::deserialize(word).ok()
     }
 }
 

@@ -174,6 +174,7 @@ mod tests {
     fn a_state_is_written_as_serde_would_write_it() {
         let limits = WorldLimits {
             max_bodies: 10,
+            max_colliders: 10,
             max_joints: 10,
             max_controllers: 10,
             max_steps: 1000,

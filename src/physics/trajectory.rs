@@ -117,7 +117,7 @@ struct Motion {
 /// A collision whose impulse the solver may still be adding to.
 #[derive(Debug)]
 struct Impact {
-    pair: (u32, u32),
+    key: (u32, u32, bool),
     event: usize,
     approach: f32,
 }
@@ -165,17 +165,16 @@ impl Recorder {
     pub(super) fn after_step(&mut self, engine: &PhysicsWorld, roster: &Roster, time: f64) {
         let now = self.touches(engine, roster);
         let was = std::mem::take(&mut self.touching);
-        let key = |touch: &Touch| (touch.a, touch.b);
 
         self.grow_impacts(&now);
         for touch in &now {
-            if was.binary_search_by_key(&key(touch), key).is_ok() {
+            if was.binary_search_by_key(&touch.key(), Touch::key).is_ok() {
                 continue;
             }
             if touch.impulse > 0.0 || touch.is_sensor {
                 let approach = self.approach(touch);
                 self.impacts.push(Impact {
-                    pair: key(touch),
+                    key: touch.key(),
                     event: self.events.len(),
                     approach,
                 });
@@ -183,7 +182,7 @@ impl Recorder {
             }
         }
         for touch in &was {
-            if now.binary_search_by_key(&key(touch), key).is_err() {
+            if now.binary_search_by_key(&touch.key(), Touch::key).is_err() {
                 let parted = Touch {
                     impulse: 0.0,
                     ..*touch
@@ -197,7 +196,7 @@ impl Recorder {
             .filter(|touch| {
                 touch.impulse > 0.0
                     || touch.is_sensor
-                    || was.binary_search_by_key(&key(touch), key).is_ok()
+                    || was.binary_search_by_key(&touch.key(), Touch::key).is_ok()
             })
             .collect();
     }
@@ -243,7 +242,7 @@ impl Recorder {
     fn grow_impacts(&mut self, now: &[Touch]) {
         let mut impacts = std::mem::take(&mut self.impacts);
         impacts.retain(|impact| {
-            let found = now.binary_search_by_key(&impact.pair, |touch| (touch.a, touch.b));
+            let found = now.binary_search_by_key(&impact.key, Touch::key);
             let Ok(index) = found else { return false };
             let touch = &now[index];
             // Judged by the velocities before this step, which are those after the one before.
@@ -251,7 +250,8 @@ impl Recorder {
                 return false;
             }
             if let Some(event) = self.events.get_mut(impact.event) {
-                event.impulse_magnitude += touch.impulse;
+                let sum = event.impulse_magnitude + touch.impulse;
+                event.impulse_magnitude = sum.min(f32::MAX);
             }
             true
         });
@@ -267,6 +267,18 @@ impl Recorder {
             ContactEventType::Started => self.point_of_impact(touch),
             ContactEventType::Ongoing | ContactEventType::Ended => touch.point,
         };
+        // What the engine has just disabled may leave no number for how it met what it touched.
+        let point = if point.is_finite() {
+            point
+        } else {
+            touch.point
+        };
+        let velocity = self.relative_velocity(touch);
+        let velocity = if velocity.is_finite() {
+            velocity
+        } else {
+            Vector::ZERO
+        };
         self.events.push(ContactEvent {
             time,
             body_a: roster.body_at(touch.a).0.clone(),
@@ -274,7 +286,7 @@ impl Recorder {
             contact_point: point.into(),
             normal: touch.normal.into(),
             impulse_magnitude: touch.impulse,
-            relative_velocity: self.relative_velocity(touch).into(),
+            relative_velocity: velocity.into(),
             event_type,
         });
     }

@@ -36,7 +36,8 @@ impl Vec3 {
             .sqrt()
     }
 
-    /// The vector of length 1 in this direction. The length must not be 0.
+    /// The vector of length 1 in this direction, which it is itself if it is that long but for
+    /// rounding: what was normalised once must never move again. The length must not be 0.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "the engine computes in f32"
@@ -44,6 +45,9 @@ impl Vec3 {
     #[must_use]
     pub fn normalized(self) -> Self {
         let length = self.length();
+        if is_unit(length) {
+            return self;
+        }
         Self(
             self.0
                 .map(|component| (f64::from(component) / length) as f32),
@@ -69,7 +73,8 @@ impl Quat {
             .sqrt()
     }
 
-    /// The quaternion of norm 1 in this direction. The norm must not be 0.
+    /// The quaternion of norm 1 in this direction, which it is itself if it has that norm but for
+    /// rounding. The norm must not be 0.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "the engine computes in f32"
@@ -77,6 +82,9 @@ impl Quat {
     #[must_use]
     pub fn normalized(self) -> Self {
         let norm = self.norm();
+        if is_unit(norm) {
+            return self;
+        }
         Self(self.0.map(|component| (f64::from(component) / norm) as f32))
     }
 }
@@ -190,6 +198,11 @@ where
     ))
 }
 
+/// Whether this is the length of what was normalised: no component is rounded by a greater share.
+fn is_unit(length: f64) -> bool {
+    (length - 1.0).abs() <= f64::from(f32::EPSILON) / 2.0
+}
+
 /// Negative zero is written as zero.
 fn canonical(number: f32) -> f32 {
     number + 0.0
@@ -257,6 +270,22 @@ mod tests {
         for text in ["[1,2]", "[1,2,3,4]", "[]"] {
             let error = serde_json::from_str::<Vec3>(text).unwrap_err();
             assert!(error.is_data(), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_was_normalised_once_never_moves_again() {
+        let mut seed = 1_u32;
+        let mut number = || {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            f32::from_bits(0x3f80_0000 | seed >> 9) - 1.5
+        };
+        for _ in 0..100_000 {
+            let quat = Quat([number(), number(), number(), number()]).normalized();
+            assert_eq!(quat.normalized(), quat);
+            assert!((quat.norm() - 1.0).abs() <= 1e-7, "{quat:?}");
+            let vector = Vec3([number(), number(), number()]).normalized();
+            assert_eq!(vector.normalized(), vector);
         }
     }
 

@@ -105,6 +105,18 @@ impl View {
         self.roster.bodies.len()
     }
 
+    /// How many items the lists have by which the shapes of its bodies are described.
+    pub fn listed_items(&self) -> usize {
+        let bodies = self.roster.bodies.values();
+        let shapes = bodies.flat_map(|body| body.spec.bulks());
+        shapes.map(|shape| shape.items()).sum()
+    }
+
+    /// How many triangles, points and parts the shapes of all bodies have.
+    pub fn facet_count(&self) -> usize {
+        self.matter.facets
+    }
+
     /// How many joints there are.
     pub fn joint_count(&self) -> usize {
         self.roster.joints.len()

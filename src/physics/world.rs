@@ -238,6 +238,11 @@ impl World {
         self.roster.joints.len()
     }
 
+    /// How many colliders its bodies have.
+    pub fn collider_count(&self) -> usize {
+        self.engine.colliders.len()
+    }
+
     /// How many bodies there are.
     pub fn body_count(&self) -> usize {
         self.roster.bodies.len()
@@ -316,9 +321,7 @@ impl World {
             self.matter.take();
         }
         self.note_sleep(is_edited);
-        if !self.engine.quarantine().is_empty() {
-            self.note_quarantine();
-        }
+        self.contain();
         if breaks {
             for joint_id in self.break_overloaded_joints(engine_dt) {
                 self.note(EventKind::JointBroken { joint_id });
@@ -362,26 +365,6 @@ impl World {
                 pushed.add_torque(torque.into(), true);
             }
         }
-    }
-
-    fn note_quarantine(&mut self) {
-        let report = self.engine.quarantine();
-        let owners = report
-            .colliders()
-            .iter()
-            .filter_map(|&handle| self.engine.colliders.get(handle)?.parent());
-        let found: Vec<_> = report.bodies().iter().copied().chain(owners).collect();
-        let mut struck = Vec::new();
-        for (id, body) in &mut Arc::make_mut(&mut self.roster).bodies {
-            if !body.quarantined && found.contains(&body.handle) {
-                body.quarantined = true;
-                struck.push(id.clone());
-            }
-        }
-        for body_id in struck {
-            self.note(EventKind::Quarantined { body_id });
-        }
-        self.matter.take();
     }
 }
 

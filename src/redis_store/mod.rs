@@ -211,6 +211,12 @@ impl RedisStore {
         self.0.breaker.is_open()
     }
 
+    /// Which runs of which servers answer, if they tell.
+    pub async fn run_ids(&self) -> Option<String> {
+        let info: Value = self.query(cmd("INFO").arg("server")).await.ok()?;
+        promises::run_ids(&info)
+    }
+
     /// What Redis can promise, if it can be asked. Some do not tell how they are configured.
     pub async fn promises(&self) -> Option<Promises> {
         let info: Value = self.query(&cmd("INFO")).await.ok()?;

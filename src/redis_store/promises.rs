@@ -69,6 +69,18 @@ impl Promises {
     }
 }
 
+/// The runs that the replies to `INFO` are of, in one text whatever their order.
+pub(super) fn run_ids(info: &Value) -> Option<String> {
+    let mut texts = Vec::new();
+    collect(info, &mut texts);
+    let lines = texts.iter().flat_map(|text| text.lines());
+    let mut runs: Vec<_> = lines
+        .filter_map(|line| line.strip_prefix("run_id:"))
+        .collect();
+    runs.sort_unstable();
+    (!runs.is_empty()).then(|| runs.join(" "))
+}
+
 /// The texts in a reply. A cluster's has the addresses of its nodes beside them.
 fn collect(reply: &Value, texts: &mut Vec<String>) {
     if let Value::Map(nodes) = reply {
@@ -110,6 +122,20 @@ mod tests {
 
         assert_eq!(Promises::read(&text(""), None), Some(Promises::default()));
         assert_eq!(Promises::read(&Value::Nil, None), None);
+    }
+
+    #[test]
+    fn a_run_is_told_from_the_next_one() {
+        let node = |name: &str, run: &str| {
+            let info = format!("redis_version:7.0.15\r\nrun_id:{run}\r\ntcp_port:6379\r\n");
+            (text(name), text(&info))
+        };
+        let [one, other] = [node("a:1", "1f"), node("b:1", "07")];
+        assert_eq!(run_ids(&one.1), Some("1f".to_owned()));
+        let both = Value::Map(vec![one.clone(), other.clone()]);
+        assert_eq!(run_ids(&both), Some("07 1f".to_owned()));
+        assert_eq!(run_ids(&Value::Map(vec![other, one])), run_ids(&both));
+        assert_eq!(run_ids(&text("redis_version:7.0.15\r\n")), None);
     }
 
     #[test]

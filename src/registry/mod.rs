@@ -13,7 +13,11 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
-pub use self::{head::Head, memory::MemoryRegistry, redis::RedisRegistry};
+pub use self::{
+    head::Head,
+    memory::{MemoryRegistry, Recollection},
+    redis::RedisRegistry,
+};
 use crate::id::{InstanceId, Nonce, SimulationId, Tenant};
 pub use crate::redis_store::Promises;
 
@@ -108,6 +112,9 @@ pub trait Registry: Send + Sync + 'static {
 
     /// The secret that all instances share: `proposal`, unless another one was first.
     async fn secret(&self, proposal: &str) -> Result<String, RegistryError>;
+
+    /// Which processes answer for it now, if they tell. Others may know less than those before.
+    async fn incarnation(&self) -> Option<String>;
 
     /// What becomes of what it is told, as far as it knows.
     async fn promises(&self) -> Option<Promises>;

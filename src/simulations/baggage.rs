@@ -8,7 +8,7 @@ use serde_bytes::ByteBuf;
 
 use super::{
     bundle::BundleError, directory::Simulations, error::SimulationError, handle::SimulationHandle,
-    image::Image,
+    image::Image, library::AssetLibrary,
 };
 use crate::{
     assets::{AssetFile, Format, name_of, read},
@@ -54,6 +54,16 @@ pub(super) fn unpacked(carried: Vec<CarriedAsset>) -> Result<Vec<Unpacked>, Bund
         Ok((name_of(&bytes), AssetFile { format, bytes }, Arc::new(mesh)))
     });
     unpacked.collect()
+}
+
+/// The same, but with the meshes that somebody here uses already: of each there is to be one.
+pub(super) fn shared(unpacked: Vec<Unpacked>, library: &AssetLibrary) -> Vec<Unpacked> {
+    let at_hand = library.at_hand(unpacked.iter().map(|(id, ..)| id));
+    let shared = unpacked.into_iter().map(|(id, file, mesh)| {
+        let mesh = at_hand.mesh(&id).cloned().unwrap_or(mesh);
+        (id, file, mesh)
+    });
+    shared.collect()
 }
 
 pub(super) fn meshes(unpacked: &[Unpacked]) -> Assets {

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{
-    baggage::{CarriedAsset, meshes, unpacked},
+    baggage::{CarriedAsset, meshes, shared, unpacked},
     chronicle::Kept,
     creation::NewSimulation,
     directory::Simulations,
@@ -24,6 +24,7 @@ use super::{
     reply::ReplyWriter,
 };
 use crate::{
+    clock::Clock,
     id::SimulationId,
     journal::{Entry, Event, Written},
     metrics::Metrics,
@@ -212,14 +213,8 @@ impl Simulations {
             ..
         } = contents;
         let ttl = Duration::from_secs(ttl_seconds).clamp(*ttls.start(), *ttls.end());
-        let (id, mut assets) = (SimulationId::random(), meshes(&carried));
-        // Of a mesh that somebody here uses there is to be one.
-        assets.extend(&services.assets.at_hand(carried.iter().map(|(id, ..)| id)));
-        let carried = carried.into_iter().map(|(id, file, mesh)| {
-            let mesh = assets.mesh(&id).cloned().unwrap_or(mesh);
-            (id, file, mesh)
-        });
-        let carried: Vec<_> = carried.collect();
+        let carried = shared(carried, &services.assets);
+        let (id, assets) = (SimulationId::random(), meshes(&carried));
         let past = (image, assets);
         let remade = self.remake(&id, past, entries, BTreeSet::new()).await;
         let (world, past) = remade.map_err(|error| refused(&diverged(&error)))?;
@@ -228,12 +223,12 @@ impl Simulations {
         }
         // Entries are carried out whatever the limits: they were those of somebody else.
         services.limits.check_bodies(world.body_count())?;
+        services.limits.check_colliders(world.collider_count())?;
         services.limits.check_joints(world.joint_count())?;
         let controllers = world.controller_count();
         services.limits.check_controllers(controllers)?;
         for (id, file, mesh) in &carried {
-            let library = &services.assets;
-            library.take_in(id, file.clone(), mesh, ttl).await?;
+            services.assets.take_in(id, file.clone(), mesh, ttl).await?;
         }
         Ok(NewSimulation {
             config: *world.config(),
@@ -261,11 +256,11 @@ pub fn replay(bytes: &[u8], mut show: impl FnMut(Stage)) -> Result<Stage, Bundle
         assets: carried,
         ..
     } = contents;
-    let (begin, metrics) = (image.head, Metrics::default());
+    let (begin, metrics, clock) = (image.head, Metrics::default(), Clock::start());
     let broken = |_| BundleError::Diverged { seq: begin.seq };
     let carried = unpacked(carried)?;
     let (history, applied) = image.into_parts(meshes(&carried));
-    let mut replay = history.replay().map_err(broken)?;
+    let mut replay = history.replay(clock).map_err(broken)?;
     while !replay.advance(Duration::MAX).map_err(broken)? {}
     let (mut world, history) = replay.into_parts();
     let mut past = Past {
@@ -280,7 +275,13 @@ pub fn replay(bytes: &[u8], mut show: impl FnMut(Stage)) -> Result<Stage, Bundle
         describe: |_| RawValue::NULL.to_owned(),
     };
     for entry in entries {
-        let mut one = Replaying::new(writer.clone(), world, past, vec![entry], voided.clone());
+        let mut one = Replaying::new(
+            (writer.clone(), clock),
+            world,
+            past,
+            vec![entry],
+            voided.clone(),
+        );
         (world, past) = loop {
             match one.advance(Duration::MAX, &metrics) {
                 Advance::Unfinished(rest) => one = *rest,

@@ -67,42 +67,62 @@ impl SimulationHandle {
     }
 
     /// Refuses to go on for a client that has seen more than there is, or something else.
-    pub fn recognise(&self, seen: Head) -> Result<(), SimulationError> {
-        let shared = &self.shared;
-        let core = shared.core();
-        let now = shared.committed().head;
+    pub async fn recognise(&self, seen: Head) -> Result<(), SimulationError> {
+        let (now, place) = self.place(seen);
+        let id = || self.id().clone();
+        let refused = match place {
+            Seen::Past => return Ok(()),
+            Seen::Ahead => SimulationError::HistoryLost {
+                id: id(),
+                seq: now.seq,
+            },
+            Seen::Elsewhere => SimulationError::HistoryDiverged(id()),
+        };
+        // Somebody else may have gone on with it, to whom that is nothing new.
+        if let Some(journal) = self.shared.journal() {
+            let standing = journal.standing(self.id()).await?;
+            let token = self.shared.claim.token();
+            if standing.is_some_and(|standing| standing.token != token) {
+                return Err(SimulationError::OwnershipLost(id()));
+            }
+        }
+        Err(refused)
+    }
+
+    /// Where it stands, and how a moment that somebody has seen lies to that.
+    fn place(&self, seen: Head) -> (Head, Seen) {
+        let core = self.shared.core();
+        let now = self.shared.committed().head;
         let place = match &core.journalling {
             Some(journalling) => journalling.place(now, seen),
             None if seen.seq > now.seq => Seen::Ahead,
             None if seen.chain == now.chain => Seen::Past,
             None => Seen::Elsewhere,
         };
-        let id = || self.id().clone();
-        match place {
-            Seen::Past => Ok(()),
-            Seen::Ahead => Err(SimulationError::HistoryLost {
-                id: id(),
-                seq: now.seq,
-            }),
-            Seen::Elsewhere => Err(SimulationError::HistoryDiverged(id())),
-        }
+        (now, place)
     }
 
     /// Up to `limit` entries of its journal behind `after`, as far as they are kept.
     pub async fn chronicle(&self, after: u64, limit: usize) -> Result<Chronicle, SimulationError> {
         let mut attempts = 1;
         loop {
-            let mut chronicle = self.open_journal(after, limit).await?;
-            match chronicle.next_page().await {
+            match self.begin_chronicle(after, limit).await {
                 Err(SimulationError::Unreplayable { .. }) if attempts < MAX_ATTEMPTS => {
                     attempts += 1;
                 }
-                page => {
-                    chronicle.page = Some(page?);
-                    return Ok(chronicle);
-                }
+                chronicle => return chronicle,
             }
         }
+    }
+
+    async fn begin_chronicle(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Result<Chronicle, SimulationError> {
+        let mut chronicle = self.open_journal(after, limit).await?;
+        chronicle.page = Some(chronicle.next_page().await?);
+        Ok(chronicle)
     }
 
     async fn open_journal(&self, after: u64, limit: usize) -> Result<Chronicle, SimulationError> {
@@ -172,9 +192,11 @@ impl SimulationHandle {
         let id = self.id();
         let journal = self.shared.journal();
         let journal = journal.ok_or_else(|| SimulationError::NotJournalled(id.clone()))?;
+        let committed = self.shared.committed().head;
         let standing = journal.standing(id).await?;
-        // Its owner tells it again.
-        let forgotten = || JournalError::Unavailable("it has forgotten the simulation".to_owned());
+        // What was forgotten is told again, and until then nothing can be said of it.
+        let forgotten = || JournalError::Unavailable("it has forgotten some of it".to_owned());
+        let standing = standing.filter(|standing| standing.head.seq >= committed.seq);
         Ok((journal, standing.ok_or_else(forgotten)?))
     }
 

@@ -26,6 +26,8 @@ use crate::{
 const IN_PLACE: Duration = Duration::from_micros(100);
 /// Worlds of more bodies than this are never worked on, shown or written down in place.
 pub(super) const MAX_BODIES_IN_PLACE: usize = 150;
+/// Shapes that are described by more items than this are never written down in place.
+pub(super) const MAX_LISTED_ITEMS_IN_PLACE: usize = 2_000;
 /// Work in place that takes longer than this after all is continued on the compute pool.
 const IN_PLACE_AT_MOST: Duration = Duration::from_millis(1);
 /// What one step is taken to cost for each body, as long as it was not measured.
@@ -99,7 +101,8 @@ impl Core {
             self.look(&world);
         }
         let work = shared.work(world, command);
-        match work.advance(IN_PLACE_AT_MOST, &shared.services.metrics) {
+        let services = &shared.services;
+        match work.advance(IN_PLACE_AT_MOST, services.clock, &services.metrics) {
             Progress::Done(done) => Attempt::Answered(Ok(self.commit(shared, *done, head))),
             Progress::Refused(world, refused) => {
                 self.world = Some(world);
@@ -291,7 +294,7 @@ impl Core {
     }
 
     pub(super) fn is_small(&self, world: &World, command: &Command) -> bool {
-        let bodies = world.body_count() + command.added();
+        let bodies = world.body_count() + world.effort(command);
         let count = u32::try_from(bodies).unwrap_or(u32::MAX);
         let per_step = self
             .step_cost

@@ -31,8 +31,8 @@ use crate::{
     id::{SimulationId, Tenant},
     journal::{JournalError, Purpose, Verdict},
     physics::{
-        Assets, BodySpec, Command, Faults, JointSpec, PhysicsError, World, WorldConfig,
-        check_bodies, check_joints,
+        Assets, BodySpec, Command, ControllerSpec, Faults, JointSpec, PhysicsError, World,
+        WorldConfig, check_bodies, check_controllers, check_joints,
     },
     registry::{
         Claim as Claimed, Ending, FencingToken, Happening, Head, JournalKeys, Owner, Registration,
@@ -60,6 +60,8 @@ pub struct NewSimulation {
     pub bodies: Vec<BodySpec>,
     /// Its first joints.
     pub joints: Vec<JointSpec>,
+    /// Its first controllers.
+    pub controllers: Vec<ControllerSpec>,
     /// The assets that those are made of.
     pub assets: Assets,
     /// What it begins with instead, if it was made elsewhere.
@@ -284,6 +286,8 @@ impl Simulations {
         let commands = [
             (!new.bodies.is_empty()).then_some(("bodies", Command::AddBodies(new.bodies))),
             (!new.joints.is_empty()).then_some(("joints", Command::AddJoints(new.joints))),
+            (!new.controllers.is_empty())
+                .then_some(("controllers", Command::AddControllers(new.controllers))),
         ];
         let commands: Vec<_> = commands.into_iter().flatten().collect();
         let origin = if let Some(origin) = new.origin {
@@ -365,15 +369,15 @@ impl NewSimulation {
         faults.within("bodies", |faults| {
             check_bodies(&self.bodies, self.config.dimensions, &self.assets, faults);
         });
-        let kinds: HashMap<_, _> = self
-            .bodies
-            .iter()
-            .map(|body| (&body.id, body.kind()))
-            .collect();
+        let bodies: HashMap<_, _> = self.bodies.iter().map(|body| (&body.id, body)).collect();
+        let body_of = |id: &_| bodies.get(id).copied();
         faults.within("joints", |faults| {
             let (others, dimensions) = (iter::empty(), self.config.dimensions);
-            let kind_of = |id: &_| kinds.get(id).copied();
-            check_joints(&self.joints, others, dimensions, kind_of, faults);
+            check_joints(&self.joints, others, dimensions, body_of, faults);
+        });
+        faults.within("controllers", |faults| {
+            let joints = self.joints.iter();
+            check_controllers(&self.controllers, iter::empty(), joints, body_of, faults);
         });
     }
 }
@@ -397,7 +401,7 @@ impl SimulationHandle {
     }
 }
 
-/// A world with its first bodies and joints.
+/// A world with its first bodies, joints and controllers.
 fn populate(
     config: WorldConfig,
     commands: Vec<(&str, Command)>,

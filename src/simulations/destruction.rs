@@ -55,11 +55,14 @@ impl Simulations {
         // Apart from the request, whose client may leave.
         spawn(async move {
             let release = simulation.to_release(Ending::Destroyed);
-            let released = simulations.inner.registry.release(&[release]).await;
+            let ends = [release];
+            let released = simulations.inner.registry.release(&ends).await;
             if released.is_ok() {
                 simulation.close();
                 simulations.count_end(Ending::Destroyed);
                 if let Some(fleet) = &simulations.inner.fleet {
+                    let [release] = ends;
+                    fleet.remember_end(release);
                     fleet.announce(simulation.id(), Ending::Destroyed.into());
                 }
             } else {

@@ -65,6 +65,14 @@ struct Entries {
     by_age: BTreeSet<ListKey>,
 }
 
+impl Entries {
+    /// In the order of their creation, so that what is done with all of them is reproducible.
+    fn in_order(&self) -> impl Iterator<Item = &SimulationHandle> {
+        let by_age = self.by_age.iter();
+        by_age.filter_map(|(_, id)| self.by_id.get(id))
+    }
+}
+
 /// A place among the simulations, given back unless it is used.
 pub(super) struct Place<'a>(&'a AtomicUsize);
 
@@ -253,13 +261,13 @@ impl Simulations {
     /// All simulations that are here.
     pub(super) fn all(&self) -> Vec<SimulationHandle> {
         let entries = self.inner.entries.read().expect("no holder panics");
-        entries.by_id.values().cloned().collect()
+        entries.in_order().cloned().collect()
     }
 
     /// Looks at all simulations that are here. None comes or goes meanwhile.
     pub(super) fn each(&self, look: impl FnMut(&SimulationHandle)) {
         let entries = self.inner.entries.read().expect("no holder panics");
-        entries.by_id.values().for_each(look);
+        entries.in_order().for_each(look);
     }
 
     /// How many simulations are here.
@@ -278,7 +286,7 @@ impl Simulations {
             let mut entries = self.inner.entries.write().expect("no holder panics");
             std::mem::take(&mut *entries)
         };
-        let left: Vec<_> = entries.by_id.into_values().collect();
+        let left: Vec<_> = entries.in_order().cloned().collect();
         for simulation in &left {
             simulation.shared.claim.end();
             simulation.close();

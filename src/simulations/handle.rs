@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::{
     committed::{Position, Seen},
-    core::{Attempt, Left, MAX_BODIES_IN_PLACE},
+    core::{Attempt, Left, MAX_BODIES_IN_PLACE, MAX_LISTED_ITEMS_IN_PLACE},
     durability::Durability,
     error::SimulationError,
     idempotency::{IdempotencyKey, KeyInFlight},
@@ -371,7 +371,9 @@ impl SimulationHandle {
         Seen { view, position }: Seen,
         question: impl FnOnce(&View) -> Result<bytes::Bytes, SimulationError> + Send + 'static,
     ) -> Result<Reply, SimulationError> {
-        let body = if view.body_count() > MAX_BODIES_IN_PLACE {
+        let is_long = view.body_count() > MAX_BODIES_IN_PLACE
+            || view.listed_items() > MAX_LISTED_ITEMS_IN_PLACE;
+        let body = if is_long {
             self.shared
                 .services
                 .pool

@@ -3,12 +3,15 @@
 //! A world is undone to before a command that the engine failed on, and an idle world is frozen,
 //! by keeping only its history.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::step_pool::contained;
-use crate::physics::{
-    Assets, Command, EngineFault, PhysicsError, Run, Snapshot, Steps, World, WorldConfig,
-    WorldLimits,
+use crate::{
+    clock::Clock,
+    physics::{
+        Assets, Command, EngineFault, PhysicsError, Run, Snapshot, Steps, World, WorldConfig,
+        WorldLimits,
+    },
 };
 
 /// How much stepping a replay may cost before a new snapshot is taken.
@@ -32,6 +35,7 @@ pub(super) struct History {
 
 /// A world that is being made again from its history.
 pub(super) struct Replay {
+    clock: Clock,
     history: History,
     world: Box<World>,
     next: usize,
@@ -128,7 +132,7 @@ impl History {
     }
 
     /// Begins to make the world again.
-    pub(super) fn replay(self) -> Result<Replay, EngineFault> {
+    pub(super) fn replay(self, clock: Clock) -> Result<Replay, EngineFault> {
         let mut world = match &self.snapshot {
             None => World::new(self.config),
             Some(snapshot) => match snapshot.restore(&self.assets) {
@@ -141,6 +145,7 @@ impl History {
         };
         world.provide(&self.assets);
         Ok(Replay {
+            clock,
             history: self,
             world: Box::new(world),
             next: 0,
@@ -152,7 +157,7 @@ impl History {
 impl Replay {
     /// Goes on for about `budget`; whether the world is complete.
     pub(super) fn advance(&mut self, budget: Duration) -> Result<bool, EngineFault> {
-        let begun = Instant::now();
+        let begun = self.clock.stopwatch();
         contained(|| {
             loop {
                 while let Some(run) = self.run.as_mut().filter(|run| !run.is_done()) {

@@ -71,7 +71,7 @@ pub use self::{
     library::{AssetLibrary, AssetSummary, Bounds},
     record::{Labels, SimulationRecord, Status},
     reply::Reply,
-    step_pool::StepPool,
+    step_pool::{Job, StepPool},
     terms::{Precondition, Terms},
     verification::Verification,
 };

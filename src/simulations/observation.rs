@@ -18,6 +18,12 @@ use crate::{
 
 /// How many queries are answered in place, where the world is small enough.
 const MAX_QUERIES_IN_PLACE: usize = 16;
+/// How much work the shapes that they ask with may be, in what a simple one takes.
+const MAX_EFFORT_IN_PLACE: usize = 150;
+/// How many triangles and points there may be to be met.
+const MAX_FACETS_IN_PLACE: usize = 10_000;
+/// What takes longer in place after all is continued on the compute pool.
+const IN_PLACE_AT_MOST: Duration = Duration::from_millis(1);
 /// How long queries stay on the compute pool before it is another one's turn.
 const CHUNK: Duration = Duration::from_millis(4);
 
@@ -76,16 +82,19 @@ impl SimulationHandle {
     ) -> Result<Reply, SimulationError> {
         let services = self.services();
         let limits = services.reads;
-        let is_short = specs.len() <= MAX_QUERIES_IN_PLACE;
+        let is_short = specs.len() <= MAX_QUERIES_IN_PLACE
+            && specs.iter().map(QuerySpec::effort).sum::<usize>() <= MAX_EFFORT_IN_PLACE;
         let queries = if is_short {
             check(&specs, &limits)?
         } else {
             services.pool.run(move || check(&specs, &limits)).await??
         };
         let Seen { view, position } = self.view().await?;
-        let is_small = is_short && view.body_count() <= MAX_BODIES_IN_PLACE;
+        let is_small = is_short
+            && view.body_count() <= MAX_BODIES_IN_PLACE
+            && view.facet_count() <= MAX_FACETS_IN_PLACE;
         let mut batch = QueryBatch::new(view, queries, &limits, explain);
-        let mut is_done = is_small && contained(|| batch.advance(Duration::MAX))?;
+        let mut is_done = is_small && contained(|| batch.advance(IN_PLACE_AT_MOST))?;
         let until = services.clock.now() + services.request_timeout;
         while !is_done {
             if services.clock.now() >= until {

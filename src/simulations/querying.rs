@@ -34,6 +34,7 @@ pub(super) fn check(
     limits: &ReadLimits,
 ) -> Result<Vec<Query>, SimulationError> {
     limits.check_queries(specs.len())?;
+    specs.iter().try_for_each(QuerySpec::check_limits)?;
     let mut faults = Faults::default();
     let mut queries = Vec::with_capacity(specs.len());
     faults.within("queries", |faults| {

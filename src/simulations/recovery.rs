@@ -23,7 +23,7 @@ use crate::{
     id::SimulationId,
     journal::{Entry, Event, Journal, JournalError, Standing, Verdict, Written},
     physics::{Assets, Command, World},
-    registry::{Happening, Head, Holding, Inheritance, Takeover},
+    registry::{FencingToken, Happening, Head, Holding, Inheritance, Takeover},
     shutdown::spawn,
 };
 
@@ -107,6 +107,8 @@ impl Simulations {
             return Err(SimulationError::Draining);
         }
         let place = self.take_place()?;
+        // Whoever takes over without a lease is taken for dead.
+        fleet.await_lease().await;
         let life = fleet.life();
         let inheritance = match fleet.take_over(id, holding).await? {
             Takeover::Granted(inheritance) => inheritance,
@@ -131,10 +133,7 @@ impl Simulations {
                 return Err(SimulationError::Lost(id.clone()));
             }
             Err(Unfit::Faulty(fault)) => {
-                tracing::error!(sim_id = %id, "simulation {id} cannot be made again as it was: {fault}");
-                // If this fails whoever comes next finds the same.
-                drop(journal.let_go(id, &token, Some(&fault)).await);
-                return Err(unreplayable(id, &fault));
+                return give_up(journal, id, &token, &fault).await;
             }
             Err(Unfit::Foreign(engine)) => Err(unreplayable(id, &engine)),
             Err(Unfit::Incomplete(missing)) => Err(missing.refusal(id)),
@@ -194,6 +193,10 @@ impl Simulations {
         }
         // It has not ended this instance. If nobody can be told, the next flush tells.
         drop(self.write_down(&simulation).await);
+        if simulation.shared.claim.has_left() {
+            // Somebody else has gone on with it meanwhile: nobody is to find it here.
+            return Err(SimulationError::OwnershipLost(id.clone()));
+        }
         self.insert(simulation.clone());
         spawn(task.run());
         fleet.note(&simulation);
@@ -288,7 +291,8 @@ impl Simulations {
         let (head, expected) = (image.head, image.state_hash);
         let (history, applied) = image.into_parts(assets);
         let damaged = |_| ReplayError::Damaged(head.seq);
-        let replay = services.pool.run(move || history.replay());
+        let clock = services.clock;
+        let replay = services.pool.run(move || history.replay(clock));
         let mut replay = replay.await.map_err(damaged)?.map_err(damaged)?;
         loop {
             let chunk = move || {
@@ -310,8 +314,13 @@ impl Simulations {
             history,
             applied,
         };
-        let mut replaying =
-            Replaying::new(services.writer(id.clone()), world, past, entries, voided);
+        let mut replaying = Replaying::new(
+            (services.writer(id.clone()), clock),
+            world,
+            past,
+            entries,
+            voided,
+        );
         loop {
             let of = Arc::clone(&services);
             let chunk = move || replaying.advance(CHUNK, &of.metrics);
@@ -365,6 +374,23 @@ pub(super) async fn entries_behind(
         if is_last {
             return Ok(entries);
         }
+    }
+}
+
+/// Keeps the reason why nobody is to go on with a simulation, as whoever comes next would find the
+/// same; unless somebody else has gone on with it, who has changed what was being read.
+async fn give_up(
+    journal: &Arc<dyn Journal>,
+    id: &SimulationId,
+    token: &FencingToken,
+    fault: &str,
+) -> Result<(), SimulationError> {
+    match journal.let_go(id, token, Some(fault)).await? {
+        Verdict::Kept => {
+            tracing::error!(sim_id = %id, "simulation {id} cannot be made again as it was: {fault}");
+            Err(unreplayable(id, fault))
+        }
+        Verdict::Fenced | Verdict::Elsewhere(_) => Ok(()),
     }
 }
 

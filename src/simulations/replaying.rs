@@ -1,10 +1,6 @@
 //! Making a simulation again from an image and the entries behind it.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-    vec,
-};
+use std::{collections::BTreeSet, time::Duration, vec};
 
 use super::{
     committed::Committed,
@@ -14,6 +10,7 @@ use super::{
     work::{Done, Progress, Work},
 };
 use crate::{
+    clock::Clock,
     journal::{Entry, Event, KeyUsed, Written},
     metrics::Metrics,
     physics::{Command, World, WorldLimits},
@@ -23,6 +20,7 @@ use crate::{
 /// A simulation that is being made again.
 pub(super) struct Replaying {
     writer: ReplyWriter,
+    clock: Clock,
     /// What is left to be done.
     entries: vec::IntoIter<(Head, Entry)>,
     /// Commands that the engine failed on.
@@ -99,7 +97,7 @@ impl Replaying {
     /// Begins with a world and its past. The commands of `voided` are passed over, as are those
     /// that entries say so of.
     pub(super) fn new(
-        writer: ReplyWriter,
+        (writer, clock): (ReplyWriter, Clock),
         world: Box<World>,
         past: Past,
         entries: Vec<(Head, Entry)>,
@@ -111,6 +109,7 @@ impl Replaying {
         }));
         Self {
             writer,
+            clock,
             entries: entries.into_iter(),
             voided,
             past,
@@ -121,10 +120,10 @@ impl Replaying {
 
     /// Goes on for about `budget`.
     pub(super) fn advance(mut self, budget: Duration, metrics: &Metrics) -> Advance {
-        let begun = Instant::now();
+        let begun = self.clock.stopwatch();
         while begun.elapsed() < budget {
             if let Some((work, asked)) = self.under_way.take() {
-                match work.advance(budget, metrics) {
+                match work.advance(budget, self.clock, metrics) {
                     Progress::Unfinished(work) => self.under_way = Some((work, asked)),
                     Progress::Done(done) => self.keep(*done, asked),
                     Progress::Failed(_) if self.entries.len() == 0 => {

@@ -80,8 +80,11 @@ impl SimulationTask {
             // A world that could not be made again is not there.
             return self.carry_on(client, Progress::Failed(EngineFault)).await;
         };
-        let pool = self.simulation.shared.services.pool.clone();
-        let work = match pool.run(move || work.begin()).await {
+        let (pool, clock) = {
+            let services = &self.simulation.shared.services;
+            (services.pool.clone(), services.clock)
+        };
+        let work = match pool.run(move || work.begin(clock)).await {
             Ok(Ok(work)) => work,
             Ok(Err(NotBegun::Refused(world, refused))) => {
                 return self

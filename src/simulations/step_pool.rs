@@ -1,12 +1,13 @@
 //! The compute pool: as many threads as cores, on which worlds are stepped in turn.
 
-use std::{panic::AssertUnwindSafe, thread};
+use std::{panic::AssertUnwindSafe, sync::Arc, thread};
 
 use tokio::sync::oneshot;
 
 use crate::physics::EngineFault;
 
-type Job = Box<dyn FnOnce() + Send>;
+/// Something to compute.
+pub type Job = Box<dyn FnOnce() + Send>;
 
 /// A bounded set of threads that take jobs in the order they come.
 ///
@@ -14,7 +15,7 @@ type Job = Box<dyn FnOnce() + Send>;
 /// of simulations and of connections is limited.
 #[derive(Clone)]
 pub struct StepPool {
-    jobs: crossbeam_channel::Sender<Job>,
+    take: Arc<dyn Fn(Job) + Send + Sync>,
 }
 
 impl StepPool {
@@ -28,7 +29,15 @@ impl StepPool {
                 .name(format!("step-{number}"))
                 .spawn(move || queue.iter().for_each(|job| job()))?;
         }
-        Ok(Self { jobs })
+        // A job that nobody takes any more is dropped, which whoever waits for it is told.
+        Ok(Self::of(move |job| drop(jobs.send(job))))
+    }
+
+    /// A pool that has its jobs done by `take`, some time after that returns.
+    pub fn of(take: impl Fn(Job) + Send + Sync + 'static) -> Self {
+        Self {
+            take: Arc::new(take),
+        }
     }
 
     /// Runs `work` on one of the threads. A panic costs the work, not the thread.
@@ -43,9 +52,7 @@ impl StepPool {
                 drop(sender.send(done));
             }
         });
-        if self.jobs.send(job).is_err() {
-            return Err(EngineFault);
-        }
+        (self.take)(job);
         receiver.await.map_err(|_| EngineFault)
     }
 }

@@ -216,7 +216,7 @@ impl SimulationTask {
         shared.is_stepping.store(true, Ordering::Relaxed);
         let progress = loop {
             let services = Arc::clone(&shared.services);
-            let work_on = move || work.advance(CHUNK, &services.metrics);
+            let work_on = move || work.advance(CHUNK, services.clock, &services.metrics);
             let chunk = pool.run(work_on).await;
             self.touch();
             match chunk {
@@ -358,7 +358,8 @@ impl SimulationTask {
             core.history.take().ok_or(EngineFault)?
         };
         let services = Arc::clone(&self.simulation.shared.services);
-        let mut replay = services.pool.run(move || history.replay()).await??;
+        let clock = services.clock;
+        let mut replay = services.pool.run(move || history.replay(clock)).await??;
         loop {
             let (rest, is_complete) = services
                 .pool
@@ -424,7 +425,7 @@ impl SimulationTask {
             let freezes = shared.last_access() + services.freeze_after;
             freezes.min(shared.expires())
         };
-        services.clock.instant(next).into()
+        services.clock.instant(next)
     }
 
     pub(super) fn is_frozen(&self) -> bool {

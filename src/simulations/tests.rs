@@ -33,6 +33,7 @@ fn simulations() -> Simulations {
         hashes_state: false,
         limits: WorldLimits {
             max_bodies: 100,
+            max_colliders: 100,
             max_joints: 100,
             max_controllers: 100,
             max_steps: 10_000,

@@ -5,19 +5,19 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use crate::id::SimulationId;
 
 /// Which names are on their way.
 #[derive(Default)]
-pub(super) struct Transit(Mutex<HashMap<SimulationId, watch::Receiver<()>>>);
+pub(super) struct Transit(Mutex<HashMap<SimulationId, Arc<Notify>>>);
 
 /// Keeps a name to whoever holds this. When it is dropped, those who wait look again.
 pub(super) struct Passage {
     transit: Arc<Transit>,
     id: SimulationId,
-    _under_way: watch::Sender<()>,
+    ended: Arc<Notify>,
 }
 
 impl Transit {
@@ -27,12 +27,12 @@ impl Transit {
         if names.contains_key(id) {
             return None;
         }
-        let (under_way, watched) = watch::channel(());
-        names.insert(id.clone(), watched);
+        let ended = Arc::<Notify>::default();
+        names.insert(id.clone(), Arc::clone(&ended));
         Some(Passage {
             transit: Arc::clone(self),
             id: id.clone(),
-            _under_way: under_way,
+            ended,
         })
     }
 
@@ -43,15 +43,20 @@ impl Transit {
 
     /// Waits until a name is not on its way any more; false if it was not.
     pub(super) async fn wait(&self, id: &SimulationId) -> bool {
-        let Some(mut watched) = self.names().get(id).cloned() else {
+        // From before the names are let go of, so that the end is not missed. Those who wait look
+        // again in the order they came.
+        let ended = self
+            .names()
+            .get(id)
+            .map(|ended| Arc::clone(ended).notified_owned());
+        let Some(ended) = ended else {
             return false;
         };
-        // Nothing is ever sent: the sender goes when the passage ends.
-        let _ = watched.changed().await;
+        ended.await;
         true
     }
 
-    fn names(&self) -> MutexGuard<'_, HashMap<SimulationId, watch::Receiver<()>>> {
+    fn names(&self) -> MutexGuard<'_, HashMap<SimulationId, Arc<Notify>>> {
         self.0.lock().expect("no holder of this lock panics")
     }
 }
@@ -59,5 +64,6 @@ impl Transit {
 impl Drop for Passage {
     fn drop(&mut self) {
         self.transit.names().remove(&self.id);
+        self.ended.notify_waiters();
     }
 }

@@ -1,9 +1,6 @@
 //! A command being carried out on a world, in pieces that can be put off.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
@@ -13,6 +10,7 @@ use super::{
     step_pool::contained,
 };
 use crate::{
+    clock::{Clock, Stopwatch},
     metrics::Metrics,
     physics::{Command, EngineFault, PhysicsError, Run, View, World, WorldLimits},
 };
@@ -94,8 +92,8 @@ impl Work {
     }
 
     /// Checks the command in full, and does what is instant of it.
-    pub(super) fn begin(mut self) -> Result<Self, NotBegun> {
-        let begun = Instant::now();
+    pub(super) fn begin(mut self, clock: Clock) -> Result<Self, NotBegun> {
+        let begun = clock.stopwatch();
         match contained(|| self.world.start(&self.command, &self.limits)) {
             Ok(Ok(run)) => {
                 self.run = Some(run);
@@ -111,10 +109,10 @@ impl Work {
     }
 
     /// Goes on for about `budget`.
-    pub(super) fn advance(mut self, budget: Duration, metrics: &Metrics) -> Progress {
-        let begun = Instant::now();
+    pub(super) fn advance(mut self, budget: Duration, clock: Clock, metrics: &Metrics) -> Progress {
+        let begun = clock.stopwatch();
         let mut steps = 0;
-        let advanced = contained(|| self.advance_until(begun, budget, &mut steps));
+        let advanced = contained(|| self.advance_until(&begun, budget, &mut steps));
         let took = begun.elapsed();
         self.cost += took;
         metrics.count_chunk(steps, took);
@@ -133,7 +131,7 @@ impl Work {
     /// What there is to tell, once the command is carried out.
     fn advance_until(
         &mut self,
-        begun: Instant,
+        begun: &Stopwatch,
         budget: Duration,
         steps: &mut u32,
     ) -> Result<Option<Conclusion>, PhysicsError> {

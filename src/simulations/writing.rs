@@ -63,7 +63,8 @@ pub(super) fn write_in_place(
     }
     // Readers are shown the state before it until it is written down.
     core.look(&world);
-    let work = match shared.work(world, command).begin() {
+    let services = &shared.services;
+    let work = match shared.work(world, command).begin(services.clock) {
         Ok(work) => work,
         Err(NotBegun::Refused(world, refused)) => {
             core.world = Some(world);
@@ -76,7 +77,7 @@ pub(super) fn write_in_place(
     let append = core.entry_of(shared, work.command(), key);
     send(shared, journal, append.clone());
     // Its entry is on its way: it is small, and is not put off however long it takes after all.
-    let outcome = match work.advance(Duration::MAX, &shared.services.metrics) {
+    let outcome = match work.advance(Duration::MAX, services.clock, &services.metrics) {
         Progress::Done(done) => Ok(done),
         Progress::Failed(fault) => Err(fault),
         Progress::Unfinished(_) | Progress::Refused(..) => {

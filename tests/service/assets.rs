@@ -380,6 +380,34 @@ async fn a_simulation_wakes_up_elsewhere_at_the_end_of_its_life() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn assets_are_used_until_a_simulation_has_a_million_vertices_of_them() {
+    let instance = Instance::in_process(&[]).await;
+    let client = instance.client();
+    let asset = uploaded(&client, &obj()).await;
+    let vertices = (SQUARES + 1) * (SQUARES + 1);
+    let most = 1_000_000 / vertices;
+    let named = |n: usize| {
+        let mut body = land(&asset);
+        body["id"] = json!(format!("land-{n}"));
+        body
+    };
+    let lands: Vec<_> = (0..most).map(named).collect();
+    let sim = client.simulation(&json!({"bodies": lands})).await;
+
+    let more = client.add_body(&sim, &named(most)).await;
+    let more = more.expect_problem(422, "limit_exceeded");
+    assert_eq!(more.body["limit"], "MAX_VERTICES_PER_SIMULATION");
+    assert_eq!(more.body["used"], (most + 1) * vertices);
+    // What is there already does not count again.
+    let patch = json!({"friction": 0.1});
+    let patched = client.patch_body(&sim, "land-0", &patch).await;
+    patched.expect_status(200);
+    client.remove_body(&sim, "land-1").await.expect_status(204);
+    let another = client.add_body(&sim, &named(most)).await;
+    another.expect_status(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bundle_brings_its_assets_along() {
     let redis = RedisServer::start().await;
     let fleet = Fleet::start(1, &redis.url(), &JOURNAL).await;
@@ -433,4 +461,53 @@ async fn without_redis_nothing_is_uploaded_and_what_is_at_hand_is_used() {
     let known = json!({"id": "second", "kind": "static", "shape": "mesh",
         "asset": sha256(&obj()), "position": [0, -20, 0]});
     client.post(&bodies, &known).await.expect_status(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_names_what_is_not_there_is_refused_as_a_whole_and_done_once_it_is() {
+    let instance = Instance::in_process(&[]).await;
+    let client = instance.client();
+    let sim = client.simulation(&json!({})).await;
+    let path = format!("/simulations/{sim}/commands");
+    let mut added = land(&sha256(&gem()));
+    added["op"] = json!("add_body");
+    let batch = json!({"atomic": false, "commands": [
+        {"op": "remove_body", "body_id": "nobody"}, added, {"op": "step", "steps": 1},
+    ]});
+
+    let refused = client.post(&path, &batch).await;
+    let refused = refused.expect_problem(422, "invalid_value");
+    assert_eq!(refused.body["errors"][0]["pointer"], "/commands/1");
+    let untouched = client.state(&sim).await.json();
+    assert_eq!(
+        (&untouched["step"], &untouched["bodies"]),
+        (&json!(0), &json!([]))
+    );
+
+    uploaded(&client, &gem()).await;
+    let done = client.post(&path, &batch).await.expect_status(200).json();
+    assert_eq!(done["results"][1], json!({"ok": {"body_id": "land"}}));
+    assert_eq!(done["step"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_much_is_refused_before_any_of_it_is_looked_at() {
+    let instance = Instance::in_process(&[]).await;
+    let client = instance.client();
+    let asset = uploaded(&client, &obj()).await;
+    let bad = json!({"shape": "sphere", "radius": -1});
+    let many = json!({"id": "many", "kind": "static", "colliders": vec![bad; 65]});
+    let land = json!({"shape": "mesh", "asset": asset, "position": [0, 1e9, 0]});
+    let full = |n: usize| json!({"id": format!("full-{n}"), "kind": "static", "colliders": vec![land.clone(); 50]});
+    let full: Value = (0..2).map(full).collect();
+
+    let refused = client
+        .post("/simulations", &json!({"bodies": [many]}))
+        .await;
+    let refused = refused.expect_problem(422, "limit_exceeded");
+    assert_eq!(refused.body["limit"], "MAX_COLLIDERS_PER_BODY");
+    let refused = client.post("/simulations", &json!({"bodies": full})).await;
+    let refused = refused.expect_problem(422, "limit_exceeded");
+    assert_eq!(refused.body["limit"], "MAX_VERTICES_PER_SIMULATION");
+    assert_eq!(refused.body["used"], 1_020_100);
 }

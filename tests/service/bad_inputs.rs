@@ -1049,6 +1049,8 @@ async fn rows_73_and_74_idempotency_keys_are_short_plain_and_single() {
         ("empty", Vec::new()),
         ("129 bytes", vec![b'k'; 129]),
         ("not ASCII", "clé".as_bytes().to_vec()),
+        ("a tab", b"one\tkey".to_vec()),
+        ("a space", b"one key".to_vec()),
     ] {
         let reply = step(1).header("idempotency-key", key).send().await;
         assert_answer(&reply, bad, &format!("row 73, {what}"));

@@ -274,6 +274,30 @@ async fn a_condition_ends_a_run_after_the_first_step_for_which_it_holds() {
     }
 }
 
+#[tokio::test]
+async fn a_run_ends_when_a_torque_has_turned_a_body_fast_enough() {
+    let instance = Instance::in_process(&[]).await;
+    let client = instance.client();
+    // A cube of 1 m and 1 kg resists by a sixth of a kg·m².
+    let cube = json!({"id": "cube", "shape": "box", "size": [1, 1, 1], "mass": 1});
+    for (field, sign) in [("angular_speed", -1.0), ("angular_velocity.y", 1.0)] {
+        let scene = json!({"gravity": [0, 0, 0], "dt": 0.001, "bodies": [cube]});
+        let sim = client.simulation(&scene).await;
+        let request = json!({
+            "steps": 2000,
+            "commands": [{"op": "force", "body_id": "cube", "torque": [0, sign, 0]}],
+            "until": [{"type": "above", "body_id": "cube", "field": field, "value": 3}],
+        });
+
+        let report = batch(&client, &sim, &request).await;
+
+        let time = number(&report["stopped_by"]["time"]);
+        assert!((time - 3.0 / 6.0).abs() < 3e-3, "{field}: {time}");
+        let turning = triple(&report["bodies"][0]["angular_velocity"])[1];
+        assert!((turning - 3.0 * sign).abs() < 0.02, "{field}: {turning}");
+    }
+}
+
 /// The same condition, judged from what other routes show.
 async fn holds(client: &Client, sim: &str, condition: &Value, state: &Value) -> bool {
     let value = condition["value"].as_f64().unwrap_or_default();
@@ -346,6 +370,38 @@ async fn observations_are_the_frames_a_trajectory_would_hold() {
         whole["observations"][1]["bodies"],
         json!([{"id": "floor", "sleeping": false}, {"id": "ball", "sleeping": false}, {"id": "crate", "sleeping": true}])
     );
+}
+
+#[tokio::test]
+async fn the_engines_words_ask_for_the_same_fields() {
+    let instance = Instance::in_process(&[]).await;
+    let client = instance.client();
+    let asked = |fields: Value, height: &str, speed: &str| {
+        json!({"steps": 500, "observe": {"bodies": ["ball"], "fields": fields, "every": 7},
+               "until": [{"type": "above", "body_id": "ball", "field": speed, "value": 900},
+                         {"type": "below", "body_id": "ball", "field": height, "value": 2}]})
+    };
+    let ours = asked(
+        json!(["position", "orientation", "velocity", "angular_velocity"]),
+        "position.y",
+        "angular_velocity.z",
+    );
+    let engines = asked(
+        json!(["translation", "rotation", "linvel", "angvel"]),
+        "translation.y",
+        "angvel.z",
+    );
+    let mut told = Vec::new();
+    for (request, fields) in [(ours, "position,velocity"), (engines, "linvel,translation")] {
+        let sim = client.simulation(&yard()).await;
+        let report = batch(&client, &sim, &request).await;
+        assert_eq!(report["stopped_by"]["type"], "below");
+        let state = client.get(format!("/simulations/{sim}/state?fields={fields}"));
+        let state = state.await.expect_status(200).json();
+        assert!(state["bodies"][1]["velocity"].is_array(), "{state}");
+        told.push([report, state].map(|it| without(&it, &["sim_id"])));
+    }
+    assert_eq!(told[0], told[1]);
 }
 
 #[tokio::test]
@@ -509,4 +565,35 @@ async fn a_batch_is_carried_out_again_as_it_was_wherever_the_world_is_made_again
         after.headers["sim-state-hash"],
         before.headers["sim-state-hash"]
     );
+}
+
+#[tokio::test]
+async fn a_batch_of_many_bytes_is_read_and_shown_as_a_small_one_is() {
+    let instance = Instance::in_process(&[]).await;
+    let client = instance.client();
+    let sim = client.simulation(&json!({})).await;
+    let path = format!("/simulations/{sim}/commands");
+    let rows = vec![vec![0.125; 150]; 150];
+    let field = json!({"op": "add_body", "id": "field", "kind": "static", "shape": "heightfield",
+        "heights": rows, "scale": [9, 1, 9]});
+    assert!(field.to_string().len() > 100_000);
+    let ball =
+        |radius: f64| json!({"op": "add_body", "id": "ball", "shape": "sphere", "radius": radius});
+
+    let refused = client
+        .post(&path, &json!({"commands": [field, ball(-1.0)]}))
+        .await
+        .expect_problem(422, "invalid_value");
+    assert_eq!(refused.body["errors"][0]["pointer"], "/commands/1/radius");
+    let misread = json!({"commands": [ball(1.0), field, {"op": "nothing"}]});
+    let misread = client.post(&path, &misread).await;
+    let misread = misread.expect_problem(422, "invalid_value");
+    assert_eq!(misread.body["errors"][0]["pointer"], "/commands/2/op");
+    batch(&client, &sim, &json!({"commands": [field, ball(1.0)]})).await;
+    let shown = client
+        .get(format!("/simulations/{sim}/bodies"))
+        .await
+        .json();
+    assert_eq!(find_body(&shown, "field")["heights"], json!(rows));
+    assert_eq!(find_body(&shown, "ball")["radius"], 1.0);
 }

@@ -168,6 +168,65 @@ async fn two_processes_drive_alike_to_the_last_bit() {
     assert_eq!(moved.len(), told[0].len(), "something moves all the time");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scene_given_whole_with_its_controllers_equals_one_built_piece_by_piece() {
+    let instance = Instance::in_process(&["--state-hash", "true"]).await;
+    let client = instance.client();
+    let controllers = json!([walk(), hover("hover"), cart()]);
+    let mut scene = playground();
+    scene["controllers"] = controllers.clone();
+    let whole = client.simulation(&scene).await;
+    let pieces = client.simulation(&playground()).await;
+    let added = add(&client, &pieces, &controllers).await;
+    added.expect_status(201);
+
+    let mut ends = Vec::new();
+    for sim in [&whole, &pieces] {
+        let reply = client.step(sim, 100).await.expect_status(200);
+        let hash = reply.header("sim-state-hash").expect("it is asked for");
+        let all = client.get(format!("/simulations/{sim}/controllers")).await;
+        let walker = triple(&find_body(&reply.json(), "walker")["position"]);
+        assert!(walker[0] > 1.0, "{walker:?}");
+        ends.push((hash.to_owned(), all.expect_status(200).text()));
+    }
+    assert_eq!(ends[0], ends[1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scene_with_faulty_controllers_is_refused_with_all_that_is_wrong() {
+    let instance = Instance::in_process(&["--max-controllers-per-simulation", "2"]).await;
+    let client = instance.client();
+    let mut scene = playground();
+    scene["id"] = json!("refused");
+    scene["joints"] =
+        json!([{"id": "j", "joint_type": "fixed", "body_a": "ball", "body_b": "nobody"}]);
+    let faulty = json!({"id": "walk", "type": "pid", "body_id": "floor", "kp": -1});
+    scene["controllers"] = json!([walk(), walk(), faulty]);
+
+    let refused = client.create_simulation(&scene).await;
+    refused
+        .expect_problem(422, "invalid_value")
+        .expect_pointers(&[
+            "/joints/0/body_b",
+            "/controllers/1/body_id",
+            "/controllers/1/id",
+            "/controllers/2/id",
+            "/controllers/2/body_id",
+            "/controllers/2/kp",
+        ]);
+    scene["joints"] = json!([]);
+    scene["controllers"] = json!([walk(), hover("one"), hover("two")]);
+    let refused = client.create_simulation(&scene).await;
+    let refused = refused.expect_problem(422, "limit_exceeded");
+    assert_eq!(refused.body["limit"], "MAX_CONTROLLERS_PER_SIMULATION");
+    assert_eq!(
+        (&refused.body["maximum"], &refused.body["used"]),
+        (&json!(2), &json!(3))
+    );
+    let gone = client.describe("refused").await;
+    gone.expect_problem(404, "simulation_not_found");
+}
+
 /// A floor, a walker whose feet are on it, a ball and a cart.
 fn playground() -> Value {
     let walker = json!({"id": "walker", "kind": "kinematic", "shape": "capsule", "size": [0.6, 0.3],

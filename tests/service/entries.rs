@@ -7,14 +7,16 @@ use proptest::{
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 use rapier_physics_service::{
-    id::{BodyId, JointId},
+    id::{BodyId, ControllerId, JointId},
     journal::{Entry, EntryError, Event, KeyUsed},
     physics::{
-        AngularMotors, Axis, AxisFreedom, AxisName, AxisSettings, BodyKind, BodyPatch, BodySpec,
-        Cell, ColliderSpec, Command, Force, Groups, Heights, Impulse, Indices, InverseKinematics,
-        JointAxes, JointFrame, JointKind, JointPatch, JointSpec, LockedAxes, LockedAxis,
-        MassProperties, Motor, MotorForce, PartSpec, Quat, Recording, ShapeKind, Softness, Steps,
-        Vec3, WorldPatch,
+        AngularMotors, Autostep, Axis, AxisFreedom, AxisName, AxisSettings, Batch, BodyKind,
+        BodyPatch, BodySpec, Cell, ColliderSpec, Command, Condition, ControllerKind,
+        ControllerPatch, ControllerSpec, Force, Groups, Heights, Import, Impulse, Indices,
+        InverseKinematics, Item, JointAxes, JointFrame, JointKind, JointPatch, JointSpec,
+        LockedAxes, LockedAxis, MassProperties, Measure, Motor, MotorForce, Observe, PartSpec,
+        PidAxis, Quat, Recording, ShapeKind, Softness, StateField, Steps, Vec3, WheelPatch,
+        WheelSpec, WorldLimits, WorldPatch,
     },
 };
 
@@ -116,6 +118,19 @@ fn entry() -> impl Strategy<Value = Entry> {
 }
 
 fn command() -> impl Strategy<Value = Command> {
+    let recording = (steps(), any::<u32>());
+    let recording = recording.prop_map(|(steps, every)| Recording { steps, every });
+    prop_oneof![
+        20 => part(),
+        1 => (body_id(), recording).prop_map(|(id, recording)| Command::Record(id, recording)),
+        2 => import().prop_map(|import| Command::Import(Box::new(import))),
+        3 => batch().prop_map(Command::from),
+    ]
+    .boxed()
+}
+
+/// What may be part of a batch.
+fn part() -> impl Strategy<Value = Command> {
     let impulse = (
         option::of(vector()),
         option::of(vector()),
@@ -132,8 +147,6 @@ fn command() -> impl Strategy<Value = Command> {
         torque,
         point,
     });
-    let recording = (steps(), any::<u32>());
-    let recording = recording.prop_map(|(steps, every)| Recording { steps, every });
     prop_oneof![
         world_patch().prop_map(Command::Configure),
         body().prop_map(|body| Command::AddBody(Box::new(body))),
@@ -150,8 +163,294 @@ fn command() -> impl Strategy<Value = Command> {
         reach().prop_map(|request| Command::InverseKinematics(Box::new(request))),
         joint_id().prop_map(Command::RemoveJoint),
         steps().prop_map(Command::Step),
-        (body_id(), recording).prop_map(|(id, recording)| Command::Record(id, recording)),
+        controller().prop_map(|spec| Command::AddController(Box::new(spec))),
+        collection::vec(controller(), 0..3).prop_map(Command::AddControllers),
+        (controller_id(), controller_patch())
+            .prop_map(|(id, patch)| Command::PatchController(id, Box::new(patch))),
+        controller_id().prop_map(Command::RemoveController),
     ]
+    .boxed()
+}
+
+fn import() -> impl Strategy<Value = Import> {
+    let links = collection::vec(("\\PC{0,20}", body_id()), 0..4);
+    let names = collection::vec(("\\PC{0,20}", joint_id()), 0..4);
+    let import = (
+        collection::vec(body(), 0..3),
+        collection::vec(joint(), 0..3),
+        links,
+        names,
+        option::of(body_id()),
+        collection::vec("\\PC{0,20}", 0..3),
+    );
+    import
+        .prop_map(|(bodies, joints, links, names, root, ignored)| Import {
+            bodies,
+            joints,
+            links: links.into_iter().collect(),
+            names: names.into_iter().collect(),
+            root,
+            ignored,
+        })
+        .boxed()
+}
+
+fn batch() -> impl Strategy<Value = Batch> {
+    let item = (option::of(any::<u32>()), part());
+    let item = item.prop_map(|(at_step, command)| Item { at_step, command });
+    let limits = any::<[u32; 7]>().prop_map(
+        |[
+            bodies,
+            colliders,
+            joints,
+            controllers,
+            steps,
+            frames,
+            commands,
+        ]| WorldLimits {
+            max_bodies: bodies as usize,
+            max_colliders: colliders as usize,
+            max_joints: joints as usize,
+            max_controllers: controllers as usize,
+            max_steps: steps,
+            max_frames: frames,
+            max_commands: commands as usize,
+        },
+    );
+    let batch = (
+        any::<bool>(),
+        collection::vec(item, 0..4),
+        steps(),
+        collection::vec(condition(), 0..3),
+        option::of(observe()),
+        option::of(limits),
+    );
+    batch
+        .prop_map(|(atomic, items, steps, until, observe, limits)| Batch {
+            atomic,
+            items,
+            steps,
+            until,
+            observe,
+            limits,
+        })
+        .boxed()
+}
+
+fn condition() -> impl Strategy<Value = Condition> {
+    let measure = select(vec![
+        Measure::X,
+        Measure::Y,
+        Measure::Z,
+        Measure::VelocityX,
+        Measure::VelocityY,
+        Measure::VelocityZ,
+        Measure::Speed,
+        Measure::AngularVelocityX,
+        Measure::AngularVelocityY,
+        Measure::AngularVelocityZ,
+        Measure::AngularSpeed,
+    ]);
+    let threshold = || (body_id(), measure.clone(), num::f64::NORMAL);
+    prop_oneof![
+        num::f64::NORMAL.prop_map(Condition::Time),
+        (body_id(), body_id()).prop_map(|(a, b)| Condition::Contact(a, b)),
+        option::of(collection::vec(body_id(), 0..3)).prop_map(Condition::Asleep),
+        threshold().prop_map(|(id, measure, value)| Condition::Above(id, measure, value)),
+        threshold().prop_map(|(id, measure, value)| Condition::Below(id, measure, value)),
+    ]
+    .boxed()
+}
+
+fn observe() -> impl Strategy<Value = Observe> {
+    let field = select(vec![
+        StateField::Position,
+        StateField::Orientation,
+        StateField::Velocity,
+        StateField::AngularVelocity,
+        StateField::Contacts,
+        StateField::Sleeping,
+        StateField::Speed,
+    ]);
+    let bodies = option::of(collection::vec(body_id(), 0..3));
+    let observe = (bodies, collection::vec(field, 0..4), any::<u32>());
+    observe.prop_map(|(bodies, fields, every)| Observe {
+        bodies,
+        fields,
+        every,
+    })
+}
+
+fn controller() -> impl Strategy<Value = ControllerSpec> {
+    let kind = select(vec![
+        ControllerKind::Character,
+        ControllerKind::Vehicle,
+        ControllerKind::Pid,
+    ]);
+    let wheels = option::of(collection::vec(wheel(), 0..3));
+    let controller = (controller_id(), kind, body_id(), wheels, controller_patch());
+    controller
+        .prop_map(|(id, kind, body_id, wheels, all)| ControllerSpec {
+            id,
+            kind,
+            body_id,
+            wheels,
+            velocity: all.velocity,
+            up: all.up,
+            offset: all.offset,
+            slide: all.slide,
+            autostep: all.autostep,
+            max_slope_climb_angle: all.max_slope_climb_angle,
+            min_slope_slide_angle: all.min_slope_slide_angle,
+            snap_to_ground: all.snap_to_ground,
+            apply_gravity: all.apply_gravity,
+            push_dynamic_bodies: all.push_dynamic_bodies,
+            mass: all.mass,
+            up_axis: all.up_axis,
+            forward_axis: all.forward_axis,
+            drive_wheels: all.drive_wheels,
+            steered_wheels: all.steered_wheels,
+            target_position: all.target_position,
+            target_orientation: all.target_orientation,
+            target_velocity: all.target_velocity,
+            target_angular_velocity: all.target_angular_velocity,
+            kp: all.kp,
+            ki: all.ki,
+            kd: all.kd,
+            angular_kp: all.angular_kp,
+            angular_ki: all.angular_ki,
+            angular_kd: all.angular_kd,
+            axes: all.axes,
+        })
+        .boxed()
+}
+
+/// Changes of some of what a controller has, whatever its kind.
+fn controller_patch() -> impl Strategy<Value = ControllerPatch> {
+    let axis = || option::of(select(vec![Axis::X, Axis::Y, Axis::Z]));
+    let pid_axes = select(vec![
+        PidAxis::X,
+        PidAxis::Y,
+        PidAxis::Z,
+        PidAxis::AngularX,
+        PidAxis::AngularY,
+        PidAxis::AngularZ,
+    ]);
+    let wheels = || option::of(collection::vec(any::<u32>(), 0..3));
+    let autostep = (number(), number(), any::<bool>());
+    let autostep = autostep.prop_map(|(max_height, min_width, include_dynamic_bodies)| Autostep {
+        max_height,
+        min_width,
+        include_dynamic_bodies,
+    });
+    let patch = (
+        collection::vec(option::of(number()), 14),
+        collection::vec(option::of(vector()), 5),
+        collection::vec(any::<Option<bool>>(), 3),
+        option::of(autostep),
+        option::of(rotation()),
+        (axis(), axis()),
+        (wheels(), wheels()),
+        option::of(collection::vec(pid_axes, 0..4)),
+        option::of(collection::vec(wheel_patch(), 0..3)),
+    );
+    patch
+        .prop_map(
+            |(
+                numbers,
+                vectors,
+                flags,
+                autostep,
+                target_orientation,
+                axes_of,
+                wheels_of,
+                axes,
+                wheels,
+            )| {
+                let (mut numbers, mut vectors) = (numbers.into_iter(), vectors.into_iter());
+                let mut flags = flags.into_iter();
+                let mut number = || numbers.next().flatten();
+                let mut vector = || vectors.next().flatten();
+                let mut flag = || flags.next().flatten();
+                ControllerPatch {
+                    wheels,
+                    engine_force: number(),
+                    brake: number(),
+                    steering: number(),
+                    velocity: vector(),
+                    up: vector(),
+                    offset: number(),
+                    slide: flag(),
+                    autostep,
+                    max_slope_climb_angle: number(),
+                    min_slope_slide_angle: number(),
+                    snap_to_ground: number(),
+                    apply_gravity: flag(),
+                    push_dynamic_bodies: flag(),
+                    mass: number(),
+                    up_axis: axes_of.0,
+                    forward_axis: axes_of.1,
+                    drive_wheels: wheels_of.0,
+                    steered_wheels: wheels_of.1,
+                    target_position: vector(),
+                    target_orientation,
+                    target_velocity: vector(),
+                    target_angular_velocity: vector(),
+                    kp: number(),
+                    ki: number(),
+                    kd: number(),
+                    angular_kp: number(),
+                    angular_ki: number(),
+                    angular_kd: number(),
+                    axes,
+                }
+            },
+        )
+        .boxed()
+}
+
+fn wheel() -> impl Strategy<Value = WheelSpec> {
+    let wheel = (
+        vector(),
+        option::of(vector()),
+        option::of(vector()),
+        collection::vec(number(), 12),
+    );
+    wheel
+        .prop_map(|(position, direction, axle, numbers)| {
+            let mut numbers = numbers.into_iter();
+            let mut number = || numbers.next().unwrap_or_default();
+            WheelSpec {
+                position,
+                direction,
+                axle,
+                radius: number(),
+                suspension_rest_length: number(),
+                stiffness: number(),
+                compression: number(),
+                damping: number(),
+                max_travel: number(),
+                friction_slip: number(),
+                side_friction_stiffness: number(),
+                max_suspension_force: number(),
+                steering: number(),
+                engine_force: number(),
+                brake: number(),
+            }
+        })
+        .boxed()
+}
+
+fn wheel_patch() -> impl Strategy<Value = WheelPatch> {
+    let patch = array::uniform4(option::of(number()));
+    patch.prop_map(
+        |[steering, engine_force, brake, friction_slip]| WheelPatch {
+            steering,
+            engine_force,
+            brake,
+            friction_slip,
+        },
+    )
 }
 
 fn world_patch() -> impl Strategy<Value = WorldPatch> {
@@ -568,6 +867,11 @@ fn number() -> impl Strategy<Value = f32> {
 
 fn body_id() -> impl Strategy<Value = BodyId> {
     "[A-Za-z0-9_-]{1,64}".prop_map(|id| BodyId::parse(&id).expect("the id is well-formed"))
+}
+
+fn controller_id() -> impl Strategy<Value = ControllerId> {
+    let id = "[A-Za-z0-9_-]{1,64}";
+    id.prop_map(|id| ControllerId::parse(&id).expect("the id is well-formed"))
 }
 
 fn joint_id() -> impl Strategy<Value = JointId> {

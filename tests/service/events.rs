@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Instance, eventually_true, number, sphere};
+use crate::harness::{Client, Instance, eventually_true, number, sphere, triple};
 
 async fn events(client: &Client, sim: &str, query: &str) -> Value {
     let path = format!("/simulations/{sim}/events{query}");
@@ -185,6 +185,92 @@ async fn events_go_on_where_they_were_when_a_world_is_frozen_in_between() {
         kinds(&events(&client, &frozen, "?after=2").await, "crate"),
         ["awake", "collision_ended"]
     );
+}
+
+#[tokio::test]
+async fn a_contact_force_above_the_threshold_is_told_once_and_is_the_weight() {
+    const MASS: f64 = 10.0;
+    let weight = MASS * 9.81;
+    let instance = Instance::in_process(&[]).await;
+    let client = instance.client();
+    for (threshold, load) in [(0.9, 0.0), (1.1, 0.0), (1.1, 0.5)] {
+        let crate_ = json!({"id": "crate", "shape": "box", "size": [1, 1, 1], "mass": MASS,
+                            "position": [0, 0.5, 0], "can_sleep": false,
+                            "contact_force_threshold": threshold * weight});
+        let floor = json!({"id": "floor", "shape": "plane"});
+        let scene = json!({"dt": 0.01, "bodies": [floor, crate_]});
+        let sim = client.simulation(&scene).await;
+        client.step(&sim, 100).await.expect_status(200);
+        let push = json!({"force": [0, -load * weight, 0]});
+        client
+            .set_force(&sim, "crate", &push)
+            .await
+            .expect_status(204);
+
+        client.step(&sim, 100).await.expect_status(200);
+
+        let page = events(&client, &sim, "").await;
+        let all = page["events"].as_array().expect("a list").iter();
+        let told: Vec<_> = all
+            .filter(|event| event["type"] == "contact_force")
+            .collect();
+        let force = weight * (1.0 + load);
+        let is_above = force > threshold * weight;
+        assert_eq!(told.len(), usize::from(is_above), "{threshold}: {page}");
+        let Some(event) = told.first() else { continue };
+        assert!(
+            (number(&event["force"]) / force - 1.0).abs() < 0.01,
+            "{event}"
+        );
+        let ends = (&event["body_a"], &event["body_b"]);
+        assert_eq!(ends, (&json!("crate"), &json!("floor")));
+        let on_floor = triple(&event["total_force"]);
+        assert!((on_floor[1] / force + 1.0).abs() < 0.01, "{event}");
+        assert!(on_floor[0].abs() + on_floor[2].abs() < 0.1, "{event}");
+        assert_eq!(event["step"], if load > 0.0 { 101 } else { 1 });
+    }
+}
+
+#[tokio::test]
+async fn a_joint_that_breaks_in_a_batch_is_told_and_ends_it_by_what_it_lets_fall() {
+    let instance = Instance::in_process(&[]).await;
+    let client = instance.client();
+    let mut weight = sphere("weight", 0.3, [0.0, 4.0, 0.0]);
+    weight["mass"] = json!(10);
+    let sim = client
+        .simulation(&json!({"dt": 0.01, "bodies": [
+            {"id": "hook", "shape": "sphere", "size": [0.1], "kind": "static", "position": [0, 5, 0]},
+            weight,
+        ], "joints": [{"id": "tie", "joint_type": "spherical", "body_a": "hook", "body_b": "weight",
+                       "anchor_b": [0, 1, 0], "break_force": 150}]}))
+        .await;
+    let request = json!({
+        "steps": 500,
+        // Together with its weight that is more than it bears, from step 50 on.
+        "commands": [{"op": "force", "at_step": 50, "body_id": "weight", "force": [0, -100, 0]},
+                     {"op": "patch_joint", "at_step": 499, "joint_id": "tie", "break_force": 1}],
+        "until": [{"type": "below", "body_id": "weight", "field": "position.y", "value": 3.0}],
+    });
+
+    let path = format!("/simulations/{sim}/commands");
+    let report = client.post(path, &request).await.expect_status(200).json();
+
+    let page = events(&client, &sim, "").await;
+    let all = page["events"].as_array().expect("a list").iter();
+    let broken: Vec<_> = all
+        .filter(|event| event["type"] == "joint_broken")
+        .collect();
+    assert_eq!(broken.len(), 1, "{page}");
+    assert_eq!(broken[0]["joint_id"], "tie");
+    let step = broken[0]["step"].as_u64().expect("a number");
+    assert!((50..=60).contains(&step), "{page}");
+    let fall = f64::sqrt(2.0 * 1.0 / (9.81 + 10.0)) / 0.01;
+    let end = number(&report["stopped_by"]["step"]);
+    let lasted = end - number(&broken[0]["step"]);
+    assert!((lasted - fall).abs() < 3.0, "{lasted}, not {fall}");
+    assert_eq!(report["results"][1], json!({"skipped": true}));
+    let joint = client.joint(&sim, "tie").await.expect_status(200).json();
+    assert_eq!(joint["broken"], true, "{joint}");
 }
 
 #[tokio::test]

@@ -45,7 +45,7 @@ async fn commands_given_round_robin_lead_where_they_lead_on_a_single_instance() 
     let alone = single.client();
     let world = json!({"id": "same", "dt": 0.01, "bodies": [
         ground("floor"), sphere("ball", 0.5, [0.0, 5.0, 0.0]), sphere("partner", 0.5, [3.0, 5.0, 0.0])
-    ]});
+    ], "controllers": [hold("partner")]});
     clients[1]
         .create_simulation(&world)
         .await
@@ -460,7 +460,7 @@ pub(crate) async fn expect_every_route_to_answer_alike(clients: &[Client]) {
         for asked in clients {
             let world = json!({"id": name, "bodies": [
                 ground("floor"), sphere("ball", 0.5, [0.0, 5.0, 0.0]), sphere("partner", 0.5, [3.0, 5.0, 0.0])
-            ]});
+            ], "controllers": [hold("partner")]});
             owner.create_simulation(&world).await.expect_status(201);
             let mut said = Vec::new();
             for (method, path, body) in &script {
@@ -545,6 +545,11 @@ fn timeless(reply: &Reply) -> String {
         return without(&reply.json(), &DIFFERENT).to_string();
     }
     text
+}
+
+/// What keeps a body about where it is.
+fn hold(body: &str) -> Value {
+    json!({"id": format!("hold-{body}"), "type": "pid", "body_id": body, "target_position": [3, 5, 0]})
 }
 
 /// Requests to a simulation with a floor, a ball and a partner: every route, and some refusals.

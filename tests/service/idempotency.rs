@@ -30,6 +30,9 @@ async fn every_changing_post_repeats_its_first_reply_byte_for_byte() {
     let at = |rest: &str| format!("/simulations/{sim}/{rest}");
     let joint = json!({"id": "j", "joint_type": "spherical", "body_a": "a", "body_b": "b",
                        "anchor_a": [3, 0, 0]});
+    let arm = json!({"format": "mjcf", "position": [0, 9, 0], "content":
+        "<mujoco><worldbody><geom type='sphere' size='0.1'/><body name='arm'><joint/>\
+         <geom type='box' size='1 1 1'/></body></worldbody></mujoco>"});
 
     for (n, (path, body, status)) in [
         (at("step"), json!({"steps": 3}), 200),
@@ -42,6 +45,22 @@ async fn every_changing_post_repeats_its_first_reply_byte_for_byte() {
         (at("joints"), joint, 201),
         (at("bodies/a/impulse"), json!({"impulse": [1, 0, 0]}), 204),
         (at("bodies/a/trajectory"), json!({"steps": 2}), 200),
+        (
+            at("controllers"),
+            json!({"id": "hold", "type": "pid", "body_id": "a"}),
+            201,
+        ),
+        (at("imports"), arm, 201),
+        (
+            at("inverse_kinematics"),
+            json!({"body_id": "arm", "position": [0, 1, 0]}),
+            200,
+        ),
+        (
+            at("commands"),
+            json!({"steps": 3, "commands": [{"op": "impulse", "body_id": "b", "impulse": [0, 1, 0]}]}),
+            200,
+        ),
         (
             "/simulations".to_owned(),
             json!({"gravity": [0, 0, 0]}),
@@ -76,7 +95,7 @@ async fn every_changing_post_repeats_its_first_reply_byte_for_byte() {
     }
 
     let end = client.state(&sim).await.json();
-    assert_eq!(end["step"], 5);
+    assert_eq!(end["step"], 8);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,10 +7,12 @@ use std::{
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::{
     harness::{
-        Client, Instance, RedisServer, Reply, eventually_true, find_body, number, triple, without,
+        Client, Instance, RedisServer, Reply, eventually_true, find_body, ground, number, triple,
+        without,
     },
     takeover::journalled,
 };
@@ -399,4 +401,85 @@ async fn another_instance_goes_on_with_a_robot_as_if_nothing_had_happened() {
     assert_eq!(ends[0], ends[1]);
     let told = other.post("/simulations/walker/verify", &json!({})).await;
     assert_eq!(told.expect_status(200).json()["ok"], true);
+}
+
+/// A box with a corner at the origin, in the binary form of STL.
+fn stl([x, y, z]: [f32; 3]) -> Vec<u8> {
+    let corner =
+        |n: u8| [(1, x), (2, y), (4, z)].map(|(bit, l)| if n & bit == 0 { 0.0 } else { l });
+    let sides: [[u8; 4]; 6] = [
+        [0, 2, 3, 1],
+        [4, 5, 7, 6],
+        [0, 1, 5, 4],
+        [2, 6, 7, 3],
+        [0, 4, 6, 2],
+        [1, 3, 7, 5],
+    ];
+    let triangles = sides.map(|[a, b, c, d]| [[a, b, c], [a, c, d]]);
+    let mut bytes = vec![0; 80];
+    bytes.extend(12_u32.to_le_bytes());
+    for triangle in triangles.as_flattened() {
+        bytes.extend([0; 12]);
+        let numbers = triangle.iter().flat_map(|&n| corner(n));
+        bytes.extend(numbers.flat_map(f32::to_le_bytes));
+        bytes.extend([0; 2]);
+    }
+    bytes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_made_of_an_uploaded_mesh_weighs_and_stands_as_the_mesh_does() {
+    let instance = Instance::in_process(&[]).await;
+    let client = instance.client();
+    let file = stl([0.4, 0.6, 0.2]);
+    let digits = Sha256::digest(&file);
+    let digits = digits.iter().map(|byte| format!("{byte:02x}"));
+    let asset = digits.collect::<Vec<_>>().concat();
+    let put = client.call("PUT", format!("/assets/{asset}"));
+    let put = put.header("content-type", "model/stl").bytes(file);
+    put.send().await.expect_status(201);
+    let crate_of = |more: &str| {
+        json!({"format": "urdf", "orientation": UPRIGHT, "position": [0, 0.5, 0],
+               "assets": {"package://depot/crate.stl": asset}, "density": 500, "content": format!(
+            "<robot name='depot'><link name='crate'>{more}<collision><geometry>\
+             <mesh filename='package://depot/crate.stl'/></geometry></collision></link></robot>")})
+    };
+    let volume = 0.4 * 0.6 * 0.2;
+    let stated = "<inertial><origin xyz='0.2 0.3 0.1'/><mass value='7'/>\
+                  <inertia ixx='1' iyy='1' izz='1' ixy='0' ixz='0' iyz='0'/></inertial>";
+    for (more, mass) in [("", 500.0 * volume), (stated, 7.0)] {
+        let sim = client
+            .simulation(&json!({"bodies": [ground("floor")]}))
+            .await;
+        let imported = brought_in(&client, &sim, &crate_of(more)).await;
+        assert_eq!(imported["ignored"], json!([]));
+
+        let state = client.step(&sim, 200).await.expect_status(200).json();
+
+        // Its lowest side is that at the origin of the file.
+        let place = triple(&find_body(&state, "crate")["position"]);
+        assert!(place.iter().all(|it| it.abs() < 5e-3), "{place:?}");
+        let body = client.body(&sim, "crate").await.expect_status(200).json();
+        assert!((number(&body["mass"]) / mass - 1.0).abs() < 1e-4, "{body}");
+        let center = triple(&body["center_of_mass"]);
+        // What is z in the file is y, and y is -z.
+        for (found, truth) in center.into_iter().zip([0.2, 0.1, -0.3]) {
+            assert!((found - truth).abs() < 5e-3, "{center:?}");
+        }
+        let ray = |origin: [f64; 3], direction: [i32; 3]| {
+            json!({"type": "ray", "origin": origin, "direction": direction, "max_distance": 9,
+                   "filter": {"exclude": ["floor"]}})
+        };
+        let queries = json!({"queries": [
+            ray([0.2, 5.0, -0.3], [0, -1, 0]),
+            ray([5.0, 0.1, -0.3], [-1, 0, 0]),
+            ray([0.2, 0.1, -5.0], [0, 0, 1]),
+        ]});
+        let path = format!("/simulations/{sim}/queries");
+        let found = client.post(path, &queries).await.expect_status(200).json();
+        for (at, truth) in [5.0 - 0.2, 5.0 - 0.4, 5.0 - 0.6].into_iter().enumerate() {
+            let distance = number(&found["results"][at]["hits"][0]["distance"]);
+            assert!((distance - truth).abs() < 5e-3, "{found}");
+        }
+    }
 }

@@ -421,6 +421,59 @@ async fn faulty_settings_are_refused_with_their_pointers_when_made_and_when_chan
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_an_object_is_never_a_list_of_its_values() {
+    let instance = Instance::in_process(&[]).await;
+    let client = instance.client();
+    let bodies = [
+        sphere("a", 0.5, [0.0; 3]),
+        sphere("b", 0.5, [3.0, 0.0, 0.0]),
+    ];
+    let sim = client.simulation(&json!({"bodies": bodies})).await;
+    let refused = async |path: &str, request: &Value, pointer: &str| {
+        let path = format!("/simulations/{sim}/{path}");
+        let reply = client.post(path, request).await;
+        let problem = reply.expect_problem(422, "invalid_value");
+        problem.expect_pointers(&[pointer]);
+    };
+    let pose = json!([[0, 0, 0], [0, 0, 0, 1]]);
+    for (kind, field, list) in [
+        ("revolute", "motor", json!([0, 1])),
+        ("revolute", "softness", json!([30, 1])),
+        ("revolute", "frame_a", pose.clone()),
+        ("revolute", "frame_b", pose),
+        ("spherical", "motors", json!([{}])),
+        ("generic", "axes", json!(["free"])),
+    ] {
+        let mut joint = json!({"id": "j", "joint_type": kind, "body_a": "a", "body_b": "b"});
+        joint[field] = list;
+        refused("joints", &joint, &format!("/{field}")).await;
+    }
+    let axes = json!({"id": "j", "joint_type": "generic", "body_a": "a", "body_b": "b",
+                      "axes": {"x": {"motor": [1]}}});
+    refused("joints", &axes, "/axes/x/motor").await;
+    refused("commands", &json!({"observe": [["a"]]}), "/observe").await;
+    refused(
+        "commands",
+        &json!({"commands": [["step", 1]]}),
+        "/commands/0",
+    )
+    .await;
+    refused("commands", &json!({"commands": [7]}), "/commands/0").await;
+    let import = json!({"format": "urdf", "content": "", "motors": [1]});
+    refused("imports", &import, "/motors").await;
+
+    let hinge = json!({"id": "j", "joint_type": "revolute", "body_a": "a", "body_b": "b",
+                       "motor": {"target_velocity": 1}});
+    client.add_joint(&sim, &hinge).await.expect_status(201);
+    let patch = json!({"motor": [1]});
+    let patched = client.patch_joint(&sim, "j", &patch).await;
+    let patched = patched.expect_problem(422, "invalid_value");
+    patched.expect_pointers(&["/motor"]);
+    let off = client.patch_joint(&sim, "j", &json!({"motor": null})).await;
+    assert!(off.expect_status(200).json()["motor"].is_null());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_batch_of_joints_is_taken_whole_or_not_at_all() {
     let instance = Instance::in_process(&[]).await;
     let client = instance.client();

@@ -1,5 +1,6 @@
 //! The service as its clients see it: real servers, real sockets, one binary.
 
+#[expect(dead_code, unused_imports, reason = "tests/chaos uses the rest of it")]
 mod harness;
 
 mod api_keys;
@@ -16,8 +17,12 @@ mod durability;
 mod entries;
 mod events;
 mod exactly_once;
+mod examples;
 mod expiry;
 mod fleet;
+mod forgotten_journal;
+mod fuzz;
+mod going_on;
 mod hibernation;
 mod history;
 mod idempotency;
@@ -45,6 +50,8 @@ mod rollback;
 mod settings;
 mod shutdown;
 mod simulations;
+mod specs;
+mod stale_owner;
 mod stepping;
 mod suite;
 mod takeover;

@@ -24,6 +24,14 @@ fn tag(reply: &Reply) -> String {
     tag.to_owned()
 }
 
+/// A multibody of one link.
+fn pendulum() -> Value {
+    json!({"format": "urdf", "content":
+        "<robot name='r'><link name='world'/><link name='arm'><inertial><mass value='1'/>\
+         <inertia ixx='1' iyy='1' izz='1' ixy='0' ixz='0' iyz='0'/></inertial></link>\
+         <joint name='hinge' type='continuous'><parent link='world'/><child link='arm'/></joint></robot>"})
+}
+
 /// Every command there is, in an order in which each can be carried out.
 fn commands(sim: &str) -> Vec<(&'static str, String, Option<Value>)> {
     let at = |rest: &str| format!("/simulations/{sim}{rest}");
@@ -60,6 +68,24 @@ fn commands(sim: &str) -> Vec<(&'static str, String, Option<Value>)> {
             "POST",
             at("/bodies/ball/trajectory"),
             Some(json!({"steps": 3})),
+        ),
+        (
+            "POST",
+            at("/controllers"),
+            Some(json!({"id": "c", "type": "pid", "body_id": "ball"})),
+        ),
+        ("PATCH", at("/controllers/c"), Some(json!({"kp": 2}))),
+        ("DELETE", at("/controllers/c"), None),
+        ("POST", at("/imports"), Some(pendulum())),
+        (
+            "POST",
+            at("/inverse_kinematics"),
+            Some(json!({"body_id": "arm", "position": [0, 1, 0]})),
+        ),
+        (
+            "POST",
+            at("/commands"),
+            Some(json!({"steps": 1, "commands": [{"op": "remove_body", "body_id": "arm"}]})),
         ),
         ("PATCH", at(""), Some(json!({"gravity": [0, -1, 0]}))),
         ("PATCH", at(""), Some(json!({"labels": {"a": "b"}}))),
@@ -176,6 +202,18 @@ async fn every_reply_about_a_simulation_says_where_it_stands() {
         client.keepalive("s").await,
         client
             .patch_simulation("s", &json!({"ttl_seconds": 60}))
+            .await,
+        client.get("/simulations/s/controllers").await,
+        client.get("/simulations/s/controllers/nobody").await,
+        client.get("/simulations/s/contacts").await,
+        client.get("/simulations/s/energy").await,
+        client.get("/simulations/s/events").await,
+        client.get("/simulations/s/bundle").await,
+        client
+            .post("/simulations/s/queries", &json!({"queries": []}))
+            .await,
+        client
+            .post("/simulations/s/commands", &json!({"steps": -1}))
             .await,
         client.body("s", "nobody").await,
         client.step_with("s", &json!({"steps": -1})).await,

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::{
     http::{
-        extract::{Keyed, Simulation},
+        extract::{Keyed, Simulation, where_it_fits},
         item::{CommandItem, parse_item},
         json::{Object, objects},
         observed::Observed,
@@ -15,7 +15,7 @@ use crate::{
     id::BodyId,
     physics::{
         Batch, BodyStateView, Condition, Faults, Measure, Observe, Quat, StateField, Steps, Stop,
-        Vec3, present, present_word, word,
+        Vec3, present, present_object, present_word, word,
     },
 };
 
@@ -45,7 +45,7 @@ pub(crate) struct BatchRequest {
     #[schema(max_items = 64)]
     until: Vec<ConditionRequest>,
     /// What to record on the way.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present_object")]
     #[schema(nullable = false)]
     observe: Option<ObserveRequest>,
 }
@@ -181,7 +181,7 @@ struct ObservationResponse {
 
 /// A body at one moment: the fields asked for.
 #[derive(Serialize, ToSchema)]
-struct ObservedBodyResponse {
+pub(super) struct ObservedBodyResponse {
     id: String,
     #[schema(nullable = false)]
     position: Option<Vec3>,
@@ -243,8 +243,10 @@ pub(crate) async fn execute_batch(
         terms,
     }: Keyed<Object<BatchRequest>>,
 ) -> Result<Observed, Problem> {
-    let batch = request.into_batch()?;
-    let limits = simulation.services().limits;
+    let services = simulation.services();
+    let length = request.commands.iter().map(|command| command.get().len());
+    let batch = where_it_fits(length.sum(), services, || request.into_batch()).await?;
+    let limits = services.limits;
     let batch = Batch {
         limits: (!batch.atomic).then_some(limits),
         ..batch

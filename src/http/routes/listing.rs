@@ -73,8 +73,8 @@ struct Cursor(ListKey);
     tag = "simulations",
     params(
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many; 100 unless given"),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
-        ("label" = Option<String>, Query, description = "Only those with this label, `name=value`; may be repeated"),
+        ("cursor" = Option<String>, Query, pattern = r"^[0-9]{1,18}\.[A-Za-z0-9_-]{1,64}$", description = "The `next_cursor` of the page before"),
+        ("label" = Option<String>, Query, pattern = "=", description = "Only those with this label, `name=value`; may be repeated"),
     ),
     responses(
         (status = 200, description = "A page", body = ListResponse, example = json!({"simulations": [{"sim_id": "demo", "config": {"gravity": [0.0, -9.81, 0.0], "dimensions": 3, "dt": 0.016, "integrator": "verlet"}, "owner": "e286de6c", "durability": "memory", "registered": true, "status": "active", "step": 100, "time": 1.6, "bodies": 2, "joints": 0, "labels": {"course": "mechanics"}, "ttl_seconds": 3600, "created_at": "2026-01-01T12:00:00Z", "expires_at": "2026-01-01T13:00:00Z"}], "next_cursor": null})),

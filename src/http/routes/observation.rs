@@ -1,16 +1,36 @@
 //! Looking at a simulation: its state or a part of it, who touches whom, energy and momentum.
 
 use axum::extract::RawQuery;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     http::{
         extract::Simulation,
         observed::Observed,
         problem::{Problem, ProblemBody},
+        routes::commands::ObservedBodyResponse,
     },
     id::BodyId,
-    physics::{ContactsView, EnergyView, Fault, Faults, StateField, StateView},
+    physics::{ContactsView, EnergyView, Fault, Faults, StateField},
 };
+
+/// The state of a simulation, or the part of it that was asked for.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PartialState {
+    /// The simulation.
+    sim_id: String,
+    /// Simulated seconds since the beginning.
+    time: f64,
+    /// Steps since the beginning.
+    step: u64,
+    /// In the order they were added.
+    bodies: Vec<ObservedBodyResponse>,
+    /// Bodies the engine has disabled because their state went beyond all bounds; they keep
+    /// their last finite values.
+    #[schema(nullable = false)]
+    quarantined: Option<Vec<String>>,
+}
 
 /// The state of all bodies after the last committed command, or a part of it.
 #[utoipa::path(
@@ -19,11 +39,11 @@ use crate::{
     tag = "observation",
     params(
         ("sim_id" = String, Path, description = "The simulation"),
-        ("bodies" = Option<String>, Query, description = "Only these bodies: their names, separated by commas", example = "ball,floor"),
-        ("fields" = Option<String>, Query, description = "Only these fields of each, separated by commas: position, orientation, velocity, angular_velocity, contacts, sleeping, speed; the first five unless given", example = "position,speed"),
+        ("bodies" = Option<String>, Query, pattern = "^[A-Za-z0-9_-]{1,64}(,[A-Za-z0-9_-]{1,64})*$", description = "Only these bodies: their names, separated by commas", example = "ball,floor"),
+        ("fields" = Option<String>, Query, pattern = "^(position|orientation|velocity|angular_velocity|contacts|sleeping|speed)(,(position|orientation|velocity|angular_velocity|contacts|sleeping|speed))*$", description = "Only these fields of each, separated by commas: position, orientation, velocity, angular_velocity, contacts, sleeping, speed; the first five unless given", example = "position,speed"),
     ),
     responses(
-        (status = 200, description = "The state", body = StateView, example = json!({"sim_id": "demo", "time": 1.6, "step": 100, "bodies": [{"id": "ball", "position": [0.0, 0.5, 0.0], "orientation": [0.0, 0.0, 0.0, 1.0], "velocity": [0.0, 0.0, 0.0], "angular_velocity": [0.0, 0.0, 0.0], "contacts": ["floor"]}]})),
+        (status = 200, description = "The state", body = PartialState, example = json!({"sim_id": "demo", "time": 1.6, "step": 100, "bodies": [{"id": "ball", "position": [0.0, 0.5, 0.0], "orientation": [0.0, 0.0, 0.0, 1.0], "velocity": [0.0, 0.0, 0.0], "angular_velocity": [0.0, 0.0, 0.0], "contacts": ["floor"]}]})),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
@@ -48,7 +68,7 @@ pub(crate) async fn show_state(
     tag = "observation",
     params(
         ("sim_id" = String, Path, description = "The simulation"),
-        ("bodies" = Option<String>, Query, description = "Only contacts of these bodies: their names, separated by commas", example = "ball"),
+        ("bodies" = Option<String>, Query, pattern = "^[A-Za-z0-9_-]{1,64}(,[A-Za-z0-9_-]{1,64})*$", description = "Only contacts of these bodies: their names, separated by commas", example = "ball"),
     ),
     responses(
         (status = 200, description = "The contacts", body = ContactsView, example = json!({"contacts": [{"body_a": "ball", "body_b": "floor", "normal": [0.0, -1.0, 0.0], "points": [{"position": [0.0, -0.0005, 0.0], "depth": 0.001, "impulse": 0.157}]}]})),
@@ -71,7 +91,7 @@ pub(crate) async fn show_contacts(
     tag = "observation",
     params(
         ("sim_id" = String, Path, description = "The simulation"),
-        ("bodies" = Option<String>, Query, description = "Each of these bodies, too, which must be dynamic: their names, separated by commas", example = "ball"),
+        ("bodies" = Option<String>, Query, pattern = "^[A-Za-z0-9_-]{1,64}(,[A-Za-z0-9_-]{1,64})*$", description = "Each of these bodies, too, which must be dynamic: their names, separated by commas", example = "ball"),
     ),
     responses(
         (status = 200, description = "The sums", body = EnergyView, example = json!({"kinetic": 8.0, "potential": 9.81, "total": 17.81, "linear_momentum": [4.0, 0.0, 0.0], "angular_momentum": [0.0, 0.0, -4.0], "center_of_mass": [0.0, 1.0, 0.0], "mass": 1.0})),

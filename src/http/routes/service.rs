@@ -1,7 +1,7 @@
 //! The service itself: whether it lives, whether it is ready, and what its words mean.
 
 use axum::{
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::{
     config::StorageBackend,
-    http::{problem::Problem, problem_code::ProblemCode, state::AppState},
+    http::{extract::bad_path, problem::Problem, problem_code::ProblemCode, state::AppState},
     simulations::{Promises, RegistryHealth},
 };
 
@@ -186,10 +186,14 @@ pub(crate) async fn show_openapi(State(state): State<AppState>) -> Response {
     params(("code" = String, Path, description = "The code of a problem", example = "invalid_value")),
     responses(
         (status = 200, description = "Its status and title", body = String, content_type = "text/plain"),
+        (status = 400, description = "The path is not UTF-8", body = crate::http::problem::ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such code", body = crate::http::problem::ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn explain_problem(Path(code): Path<String>) -> Result<String, Problem> {
+pub(crate) async fn explain_problem(
+    code: Result<Path<String>, PathRejection>,
+) -> Result<String, Problem> {
+    let Path(code) = code.map_err(|_| bad_path())?;
     let known = ProblemCode::ALL.iter().map(|known| known.describe());
     for (name, title, status) in known {
         if name == code {

@@ -27,8 +27,8 @@ use crate::{
     },
     id::{ID_RULE, SimulationId},
     physics::{
-        Assets, BodySpec, Command, Dimensions, Faults, Integrator, JointSpec, Vec3, WorldConfig,
-        WorldPatch, present, present_word, word,
+        Assets, BodySpec, Command, ControllerSpec, Dimensions, Fault, Faults, Integrator,
+        JointSpec, Vec3, WorldConfig, WorldPatch, check_room, present, present_word, word,
     },
     simulations::{Durability, Labels, NewSimulation, SimulationError, SimulationRecord},
 };
@@ -82,6 +82,9 @@ pub(crate) struct CreateRequest {
     /// Its first joints.
     #[serde(default, deserialize_with = "objects")]
     joints: Vec<JointSpec>,
+    /// What moves them from the first step on.
+    #[serde(default, deserialize_with = "objects")]
+    controllers: Vec<ControllerSpec>,
 }
 
 /// What to change of a simulation. What is left out stays as it is.
@@ -120,7 +123,7 @@ pub(crate) struct KeepaliveResponse {
     post,
     path = "/simulations",
     tag = "simulations",
-    params(("id" = Option<String>, Query, description = "The name of a simulation that is made of a bundle; a random one unless given")),
+    params(("id" = Option<String>, Query, pattern = "^[A-Za-z0-9_-]{1,64}$", description = "The name of a simulation that is made of a bundle; a random one unless given")),
     request_body(content(
         (CreateRequest = "application/json", examples(
             ("defaults" = (value = json!({}))),
@@ -131,6 +134,20 @@ pub(crate) struct KeepaliveResponse {
                 "bodies": [
                     {"id": "floor", "shape": "plane", "kind": "static"},
                     {"id": "ball", "shape": "sphere", "radius": 0.5, "position": [0.0, 5.0, 0.0]},
+                ],
+            }))),
+            ("a playground" = (value = json!({
+                "bodies": [
+                    {"id": "floor", "shape": "plane", "kind": "static"},
+                    {"id": "walker", "shape": "capsule", "size": [0.6, 0.3], "kind": "kinematic", "position": [0.0, 0.91, 0.0]},
+                    {"id": "hook", "shape": "sphere", "size": [0.1], "kind": "static", "position": [3.0, 4.0, 0.0]},
+                    {"id": "bob", "shape": "sphere", "size": [0.2], "position": [3.0, 2.0, 0.0]},
+                ],
+                "joints": [
+                    {"id": "string", "joint_type": "spherical", "body_a": "hook", "body_b": "bob", "anchor_b": [0.0, 2.0, 0.0]},
+                ],
+                "controllers": [
+                    {"id": "walk", "type": "character", "body_id": "walker", "velocity": [1.5, 0.0, 0.0]},
                 ],
             }))),
         )),
@@ -152,6 +169,12 @@ pub(crate) async fn create_simulation(
     } else {
         check_media_type
     };
+    if !is_bundle && request.uri().query().is_some_and(|query| !query.is_empty()) {
+        return Err(Problem::unknown_field(Fault {
+            pointer: String::new(),
+            detail: "only with a bundle there may be a query".to_owned(),
+        }));
+    }
     let original = Original::read(request, &state, check).await?;
     state.simulations.check_writable()?;
     let Original { key, head, bytes } = original;
@@ -163,6 +186,8 @@ pub(crate) async fn create_simulation(
             let asked = parse_where_it_fits(bytes.clone(), &state).await?;
             let Object::<CreateRequest>(asked) = asked;
             let assets = state.simulations.fetch_assets(&asked.bodies).await?;
+            let limits = &state.simulations.services().limits;
+            check_room(&asked.bodies, &assets, limits)?;
             asked.into_new_simulation(&caller, &state.config, assets)?
         };
         let refused = match state.simulations.create(new, key.clone()).await {
@@ -327,6 +352,7 @@ impl CreateRequest {
             labels: labels.unwrap_or_default(),
             bodies: self.bodies,
             joints: self.joints,
+            controllers: self.controllers,
             assets,
             origin: None,
         };

@@ -329,6 +329,7 @@ fn empty_link(name: String, pose: Pose) -> Link {
         pose,
         motion: Motion::Dynamic,
         inertia: None,
+        density: None,
         geoms: Vec::new(),
         gravity_scale: 1.0,
     }

@@ -6,18 +6,21 @@ use crate::physics::{
     draft::Draft,
     error::PhysicsError,
     fault::Faults,
-    limits::{WorldLimits, check_conditions},
+    limits::{WorldLimits, check_conditions, check_decompositions},
 };
 
 impl Batch {
     /// Fails for what makes it impossible as a whole, and, if it is atomic, for everything that is
-    /// wrong with any of its commands.
+    /// wrong with any of its commands. Whether a command of another one is refused later depends on
+    /// the world and the batch alone.
     pub(in crate::physics) fn check(
         &self,
         mut draft: Draft<'_>,
         limits: &WorldLimits,
     ) -> Result<(), PhysicsError> {
         limits.check_commands(self.items.len())?;
+        let taken_apart = self.items.iter().map(|item| item.command.decompositions());
+        check_decompositions(taken_apart.sum())?;
         limits.check_steps(self.step_count())?;
         check_conditions(self.until.len())?;
 
@@ -29,6 +32,8 @@ impl Batch {
         // What is missing on the way is a fault of its own, which is only told if nothing is wrong
         // with the values.
         let mut refused = None;
+        // Who leaves before the end was observed until then.
+        let mut most_bodies = draft.body_count();
         for index in self.order() {
             let command = &self.items[index].command;
             let is_known_well = match draft.check(command, limits) {
@@ -43,10 +48,14 @@ impl Batch {
                         false
                     }
                 }
-                Err(_) => false,
+                Err(_) => {
+                    self.check_assets(index, &draft, &mut faults);
+                    false
+                }
             };
             if is_known_well {
                 draft.note(command);
+                most_bodies = most_bodies.max(draft.body_count());
             }
         }
         for (index, condition) in self.until.iter().enumerate() {
@@ -56,10 +65,21 @@ impl Batch {
         }
         if let Some(observe) = &self.observe {
             faults.within("observe", |faults| observe.check(&draft, faults));
-            limits.check_frames(observe.frames(self.step_count(), draft.body_count()))?;
+            limits.check_frames(observe.frames(self.step_count(), most_bodies))?;
         }
         faults.into_result()?;
         refused.map_or(Ok(()), Err)
+    }
+
+    /// Notes every asset that an item names and nobody knows, even where other faults would only
+    /// have the item refused: whoever carries the batch out again may know more of them by then,
+    /// or has to have them all.
+    fn check_assets(&self, index: usize, draft: &Draft<'_>, faults: &mut Faults) {
+        for id in self.items[index].command.assets() {
+            if let Some(fault) = draft.assets.fault_of(&id) {
+                faults.add(&format!("commands/{index}"), fault);
+            }
+        }
     }
 
     fn check_schedule(&self, faults: &mut Faults) {

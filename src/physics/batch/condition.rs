@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::observation::check_names;
 use crate::{
     id::BodyId,
     physics::{draft::Draft, fault::Faults, roster::Body, world::World},
@@ -28,34 +29,34 @@ pub enum Condition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum Measure {
     /// m.
-    #[serde(rename = "position.x")]
+    #[serde(rename = "position.x", alias = "translation.x")]
     X,
     /// m.
-    #[serde(rename = "position.y")]
+    #[serde(rename = "position.y", alias = "translation.y")]
     Y,
     /// m.
-    #[serde(rename = "position.z")]
+    #[serde(rename = "position.z", alias = "translation.z")]
     Z,
     /// m/s.
-    #[serde(rename = "velocity.x")]
+    #[serde(rename = "velocity.x", alias = "linvel.x")]
     VelocityX,
     /// m/s.
-    #[serde(rename = "velocity.y")]
+    #[serde(rename = "velocity.y", alias = "linvel.y")]
     VelocityY,
     /// m/s.
-    #[serde(rename = "velocity.z")]
+    #[serde(rename = "velocity.z", alias = "linvel.z")]
     VelocityZ,
     /// m/s.
     #[serde(rename = "speed")]
     Speed,
     /// rad/s.
-    #[serde(rename = "angular_velocity.x")]
+    #[serde(rename = "angular_velocity.x", alias = "angvel.x")]
     AngularVelocityX,
     /// rad/s.
-    #[serde(rename = "angular_velocity.y")]
+    #[serde(rename = "angular_velocity.y", alias = "angvel.y")]
     AngularVelocityY,
     /// rad/s.
-    #[serde(rename = "angular_velocity.z")]
+    #[serde(rename = "angular_velocity.z", alias = "angvel.z")]
     AngularVelocityZ,
     /// rad/s.
     #[serde(rename = "angular_speed")]
@@ -76,7 +77,7 @@ impl Condition {
 
     /// Notes everything that is wrong with it; `draft` knows the bodies there will be.
     pub(super) fn check(&self, draft: &Draft<'_>, faults: &mut Faults) {
-        let mut body = |field: &str, id: &BodyId| {
+        let body = |field: &str, id: &BodyId, faults: &mut Faults| {
             if !draft.has_known(id) {
                 faults.add(field, "no such body");
             }
@@ -88,19 +89,15 @@ impl Condition {
                 }
             }
             Self::Contact(a, b) => {
-                body("body_a", a);
-                body("body_b", b);
+                body("body_a", a, faults);
+                body("body_b", b, faults);
                 if a == b {
                     faults.add("body_b", "must be another body than body_a");
                 }
             }
-            Self::Asleep(bodies) => {
-                for (index, id) in bodies.iter().flatten().enumerate() {
-                    body(&format!("bodies/{index}"), id);
-                }
-            }
+            Self::Asleep(bodies) => check_names(bodies.as_deref(), draft, faults),
             Self::Above(id, _, value) | Self::Below(id, _, value) => {
-                body("body_id", id);
+                body("body_id", id, faults);
                 if !value.is_finite() {
                     faults.add("value", "must be finite");
                 }

@@ -1,5 +1,7 @@
 //! Recording many bodies on the way.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 
 use crate::{
@@ -57,11 +59,7 @@ impl Observe {
         if self.every == 0 {
             faults.add("every", "must be at least 1");
         }
-        for (index, id) in self.bodies.iter().flatten().enumerate() {
-            if !draft.has_known(id) {
-                faults.add(&format!("bodies/{index}"), "no such body");
-            }
-        }
+        check_names(self.bodies.as_deref(), draft, faults);
     }
 
     /// How many bodies are recorded in a run of `steps`, each counted at every moment, in a world
@@ -123,6 +121,20 @@ impl Observe {
         ObservedBody {
             id: id.clone(),
             values: values.collect(),
+        }
+    }
+}
+
+/// Notes which bodies of a list are unknown or stand in it twice; so there are no more of them than
+/// the simulation may have.
+pub(super) fn check_names(bodies: Option<&[BodyId]>, draft: &Draft<'_>, faults: &mut Faults) {
+    let mut seen = HashSet::new();
+    for (index, id) in bodies.unwrap_or_default().iter().enumerate() {
+        let place = || format!("bodies/{index}");
+        if !draft.has_known(id) {
+            faults.add(&place(), "no such body");
+        } else if !seen.insert(id) {
+            faults.add(&place(), "stands twice in the list");
         }
     }
 }

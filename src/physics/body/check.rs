@@ -37,6 +37,12 @@ impl BodySpec {
     pub fn check(&self, dimensions: Dimensions, assets: &Assets, faults: &mut Faults) {
         faults.check_id("id", self.id.is_well_formed());
         self.check_shapes(assets, faults);
+        self.check_settings(dimensions, faults);
+    }
+
+    /// The same of all but its name and the values of its shapes and colliders.
+    pub(in crate::physics) fn check_settings(&self, dimensions: Dimensions, faults: &mut Faults) {
+        self.check_solidities(faults);
         self.check_mass(faults);
         faults.check_vector("position", self.translation, MAX_DISTANCE);
         faults.check_rotation("orientation", self.rotation);
@@ -66,7 +72,8 @@ impl BodySpec {
         self.check_dynamics(faults);
     }
 
-    fn check_shapes(&self, assets: &Assets, faults: &mut Faults) {
+    /// Notes everything that is wrong with its shapes and colliders.
+    pub(in crate::physics) fn check_shapes(&self, assets: &Assets, faults: &mut Faults) {
         let strays = || {
             let given = each_field!(shape, given_fields!(self)).into_iter();
             let shapes = ("shapes", self.shapes.is_some());
@@ -74,11 +81,10 @@ impl BodySpec {
             all.filter_map(|(field, is_given)| is_given.then_some(field))
         };
         match (self.shape, &self.colliders) {
-            (Some(shape), None) => {
+            (Some(_), None) => {
                 if let [flat] = &*self.colliders() {
                     flat.shape().check(assets, faults);
                 }
-                self.check_solidity("kind", shape, self.is_sensor, faults);
             }
             (None, Some(colliders)) => {
                 for field in strays() {
@@ -87,8 +93,6 @@ impl BodySpec {
                 for (index, collider) in colliders.iter().enumerate() {
                     faults.within(format_args!("colliders/{index}"), |faults| {
                         collider.check(assets, faults);
-                        let is_sensor = collider.is_sensor(self);
-                        self.check_solidity("shape", collider.shape, is_sensor, faults);
                     });
                 }
             }
@@ -98,6 +102,23 @@ impl BodySpec {
             (Some(_), Some(_)) => {
                 faults.add("colliders", "stand instead of shape: give one of the two");
             }
+        }
+    }
+
+    fn check_solidities(&self, faults: &mut Faults) {
+        if let Some(shape) = self.shape {
+            self.check_solidity("kind", shape, self.is_sensor, faults);
+            return;
+        }
+        for (index, collider) in self
+            .colliders
+            .iter()
+            .flat_map(|list| list.iter().enumerate())
+        {
+            faults.within(format_args!("colliders/{index}"), |faults| {
+                let is_sensor = collider.is_sensor(self);
+                self.check_solidity("shape", collider.shape, is_sensor, faults);
+            });
         }
     }
 
@@ -166,8 +187,8 @@ impl BodySpec {
     }
 
     /// Notes what only shows when the shapes of a body are made in which [`Self::check`] found
-    /// nothing wrong.
-    pub fn check_solids(&self, assets: &Assets, faults: &mut Faults) {
+    /// nothing wrong. The answer are the volumes of its colliders, m³, unless something is.
+    pub fn check_solids(&self, assets: &Assets, faults: &mut Faults) -> Option<Vec<f32>> {
         let before = faults.count();
         let colliders = self.colliders();
         let mut volumes = Vec::with_capacity(colliders.len());
@@ -182,10 +203,15 @@ impl BodySpec {
                 make(faults);
             }
         }
-        if faults.count() > before {
-            return;
+        if faults.count() == before {
+            self.check_spread(&volumes, faults);
         }
-        let masses = self.masses(&colliders, &volumes);
+        (faults.count() == before).then_some(volumes)
+    }
+
+    /// Notes what is wrong with its mass, once that is spread over colliders of these volumes.
+    pub(in crate::physics) fn check_spread(&self, volumes: &[f32], faults: &mut Faults) {
+        let masses = self.masses(&self.colliders(), volumes);
         if let Err((field, detail)) = masses.and_then(|masses| self.check_masses(&masses)) {
             faults.add(&field, detail);
         }

@@ -15,7 +15,7 @@ use crate::physics::{
     body::{CombineRule, Groups},
     fault::{Faults, MASSES, MAX_DISTANCE},
     fields::{copy_fields, each_field, with_fields},
-    shape::{PartSpec, ShapeKind, ShapeSpec},
+    shape::{Bulk, PartSpec, ShapeKind, ShapeSpec, bulk},
     vector::{Quat, Vec3, present, present_number, word},
 };
 
@@ -101,6 +101,11 @@ impl ColliderSpec {
         };
         each_field!(shape, copy_fields!(self, spec));
         spec
+    }
+
+    /// The lists of its shape.
+    pub(super) fn bulk(&self) -> Bulk<'_> {
+        bulk!(self.shape, self, self.shapes.as_deref().unwrap_or_default())
     }
 
     /// Notes everything that is wrong with its fields and values.

@@ -107,6 +107,24 @@ impl BodySpec {
         })
     }
 
+    /// The masses of the colliders of a checked specification as they were made, which have these
+    /// volumes (m³).
+    ///
+    /// A decomposition was checked by the hull of its mesh, and its parts may overlap, so that they
+    /// are more. Where they would weigh more than the whole body, its mass is spread evenly.
+    pub(super) fn spread(&self, colliders: &[ColliderSpec], volumes: &[f32]) -> Masses {
+        self.masses(colliders, volumes).unwrap_or_else(|_| {
+            let total = self.mass.unwrap_or(DEFAULT_MASS);
+            let all: f32 = volumes.iter().sum();
+            let share = |&volume: &f32| total * (volume / all);
+            Masses {
+                colliders: volumes.iter().map(share).collect(),
+                total,
+                own: None,
+            }
+        })
+    }
+
     /// Whether masses can be computed with; or the field that is at fault.
     pub(super) fn check_masses(&self, masses: &Masses) -> Result<(), (String, String)> {
         let total = masses.total;
@@ -232,5 +250,27 @@ impl Inertia {
         self.mass.is_finite()
             && self.moments.is_finite()
             && numbers.into_iter().all(|number| number.is_finite())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn parts_that_turn_out_heavier_than_their_body_share_its_mass() {
+        let body: BodySpec =
+            serde_json::from_value(json!({"id": "body", "mass": 1.01, "colliders": [
+            {"shape": "sphere", "radius": 1, "density": 10}, {"shape": "sphere", "radius": 1}]}))
+            .unwrap();
+        let colliders = body.colliders();
+        assert!(body.masses(&colliders, &[0.1, 0.1]).is_ok(), "as checked");
+        assert!(body.masses(&colliders, &[0.2, 0.1]).is_err(), "as made");
+        let spread = body.spread(&colliders, &[0.2, 0.1]);
+        assert!((spread.total - 1.01).abs() < 1e-6);
+        assert!((spread.colliders.iter().sum::<f32>() - 1.01).abs() < 1e-6);
+        assert!((spread.colliders[0] - 2.0 * spread.colliders[1]).abs() < 1e-6);
     }
 }

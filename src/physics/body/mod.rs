@@ -1,5 +1,6 @@
 //! Bodies: what clients ask for, and how Rapier's rigid bodies are made of it.
 
+mod admission;
 mod check;
 mod collider;
 mod inertia;
@@ -18,16 +19,18 @@ use crate::{
         asset::{AssetId, Assets},
         config::Dimensions,
         fields::{copy_fields, each_field, with_fields},
-        shape::{PartSpec, ShapeKind, ShapeSpec, name_assets},
+        shape::{Bulk, PartSpec, ShapeKind, ShapeSpec, bulk, name_assets},
         vector::{Quat, Vec3, number, present_number, present_word, word},
     },
 };
 
+pub use admission::check_bodies;
+pub(super) use admission::collider_count;
 pub use collider::ColliderSpec;
 pub(super) use inertia::Inertia;
 pub use inertia::MassProperties;
 pub use patch::BodyPatch;
-pub(super) use rigid::{flat, flat_angular, is_bullet};
+pub(super) use rigid::{flat, flat_angular, is_bullet, volumes_of};
 pub use surface::{CombineRule, Groups, LockedAxes, LockedAxis};
 
 /// How a body moves.
@@ -238,38 +241,31 @@ impl BodySpec {
         }
     }
 
-    /// How many vertices of assets it holds, each as often as it is used.
-    pub(in crate::physics) fn asset_vertices(&self, assets: &Assets) -> usize {
-        if !self.is_made_of_assets() {
-            return 0;
-        }
-        let parts = |parts: &Option<Arc<[PartSpec]>>| {
-            let parts = parts.as_deref().unwrap_or_default().iter();
-            parts
-                .filter_map(|part| part.asset.clone())
-                .collect::<Vec<_>>()
-        };
-        let mut named = Vec::new();
-        for collider in self.colliders().iter() {
-            named.extend(parts(&collider.shapes));
-            named.extend(collider.asset.clone());
-        }
-        let meshes = named.iter().filter_map(|id| assets.mesh(id));
-        meshes.map(|mesh| mesh.weight()).sum()
-    }
-
-    /// Whether any of its shapes names an asset.
-    pub fn is_made_of_assets(&self) -> bool {
-        let mut named = BTreeSet::new();
-        self.name_assets(&mut named);
-        !named.is_empty()
+    /// How much its shapes take of what a simulation may hold, in vertices.
+    pub(in crate::physics) fn vertices(&self, assets: &Assets) -> usize {
+        self.bulks().map(|shape| shape.vertices(assets)).sum()
     }
 
     /// How much work its shapes are to make, in what a simple shape takes.
     pub fn effort(&self) -> usize {
-        let colliders = self.colliders();
-        let of_shapes = colliders.iter().map(|it| it.shape().effort());
-        of_shapes.sum::<usize>().max(1)
+        self.bulks()
+            .map(|shape| shape.effort())
+            .sum::<usize>()
+            .max(1)
+    }
+
+    /// How many of its shapes are convex decompositions.
+    pub(in crate::physics) fn decompositions(&self) -> usize {
+        let is_one = |shape: &Bulk<'_>| shape.kind == ShapeKind::ConvexDecomposition;
+        self.bulks().filter(is_one).count()
+    }
+
+    /// The lists of its shapes.
+    pub(in crate::physics) fn bulks(&self) -> impl Iterator<Item = Bulk<'_>> {
+        let parts = self.shapes.as_deref().unwrap_or_default();
+        let flat = self.shape.map(|kind| bulk!(kind, self, parts));
+        let listed = self.colliders.as_deref().unwrap_or_default().iter();
+        flat.into_iter().chain(listed.map(ColliderSpec::bulk))
     }
 
     /// The same body with every value in its one canonical form. It must have been checked.

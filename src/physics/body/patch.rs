@@ -9,7 +9,7 @@ use super::{BodyKind, BodySpec, ColliderSpec};
 use crate::physics::{
     asset::AssetId,
     fields::{copy_fields, each_field, given_fields, take_fields, with_fields},
-    shape::{PartSpec, ShapeKind, name_assets},
+    shape::{Bulk, PartSpec, ShapeKind, bulk, name_assets},
     vector::{Quat, Vec3, present, present_number, present_word},
 };
 
@@ -213,14 +213,21 @@ impl BodyPatch {
 
     /// How much work its shapes are to make, in what a simple shape takes.
     pub(in crate::physics) fn effort(&self) -> usize {
-        let mut colliders = self.colliders.as_deref().unwrap_or_default().to_vec();
-        if let Some(shape) = self.shape {
-            let mut flat = ColliderSpec::new(shape);
-            each_field!(shape, copy_fields!(self, flat));
-            flat.shapes.clone_from(&self.shapes);
-            colliders.push(flat);
-        }
-        colliders.iter().map(|it| it.shape().effort()).sum()
+        self.bulks().map(|shape| shape.effort()).sum()
+    }
+
+    /// How many of its shapes are convex decompositions.
+    pub(in crate::physics) fn decompositions(&self) -> usize {
+        let is_one = |shape: &Bulk<'_>| shape.kind == ShapeKind::ConvexDecomposition;
+        self.bulks().filter(is_one).count()
+    }
+
+    /// The lists of its shapes.
+    fn bulks(&self) -> impl Iterator<Item = Bulk<'_>> {
+        let parts = self.shapes.as_deref().unwrap_or_default();
+        let flat = self.shape.map(|kind| bulk!(kind, self, parts));
+        let listed = self.colliders.as_deref().unwrap_or_default().iter();
+        flat.into_iter().chain(listed.map(ColliderSpec::bulk))
     }
 
     /// Whether any field of a shape is given.

@@ -3,7 +3,7 @@
 use rapier3d::{
     math::{Pose, Vector},
     prelude::{
-        self as rapier, Collider, PhysicsWorld, RigidBody, RigidBodyActivation, RigidBodyBuilder,
+        self as rapier, PhysicsWorld, RigidBody, RigidBodyActivation, RigidBodyBuilder,
         RigidBodyHandle, RigidBodyType,
     },
 };
@@ -53,12 +53,8 @@ impl BodySpec {
         engine: &mut PhysicsWorld,
     ) -> Inertia {
         let handles = engine.bodies[handle].colliders().to_vec();
-        let volumes: Vec<f32> = handles
-            .iter()
-            .map(|&collider| volume(&engine.colliders[collider]))
-            .collect();
-        let masses = self.masses(&self.colliders(), &volumes);
-        let masses = masses.expect("the specification was checked");
+        let volumes = volumes_of(handle, engine);
+        let masses = self.spread(&self.colliders(), &volumes);
         for (&collider, mass) in handles.iter().zip(masses.colliders) {
             engine.colliders[collider].set_mass(mass);
         }
@@ -233,7 +229,11 @@ pub(super) fn flat_rotation(rotation: Quat, dimensions: Dimensions) -> Quat {
     }
 }
 
-/// m³; 0 of what is no solid.
-fn volume(collider: &Collider) -> f32 {
-    collider.shape().mass_properties(1.0).mass()
+/// The volumes of the colliders of a body, m³; 0 of what is no solid.
+pub(in crate::physics) fn volumes_of(handle: RigidBodyHandle, engine: &PhysicsWorld) -> Vec<f32> {
+    let colliders = engine.bodies[handle].colliders().iter();
+    let shapes = colliders.map(|&collider| engine.colliders[collider].shape());
+    shapes
+        .map(|shape| shape.mass_properties(1.0).mass())
+        .collect()
 }

@@ -6,7 +6,8 @@ use super::{ControllerKind, ControllerSpec};
 use crate::{
     id::{BodyId, ControllerId},
     physics::{
-        body::BodySpec, draft::Draft, error::PhysicsError, fault::Faults, limits::WorldLimits,
+        body::BodySpec, bonds::articulated, draft::Draft, error::PhysicsError, fault::Faults,
+        joint::JointSpec, limits::WorldLimits,
     },
 };
 
@@ -27,39 +28,6 @@ impl Draft<'_> {
         found.ok_or_else(|| PhysicsError::ControllerNotFound(id.clone()))
     }
 
-    /// Notes everything that is wrong with a controller that is to be added with `others`.
-    pub(in crate::physics) fn check_controller(
-        &self,
-        spec: &ControllerSpec,
-        others: &[ControllerSpec],
-        faults: &mut Faults,
-    ) {
-        spec.check(|id| self.kind_of(id), faults);
-        let is_character = |it: &ControllerSpec| {
-            it.kind == ControllerKind::Character && it.body_id == spec.body_id
-        };
-        if is_character(spec) && self.controllers().chain(others).any(is_character) {
-            faults.add("body_id", "is a character already");
-        }
-    }
-
-    /// Notes everything that is wrong with controllers that are to be added together.
-    pub(in crate::physics) fn check_controllers(
-        &self,
-        specs: &[ControllerSpec],
-        faults: &mut Faults,
-    ) {
-        let mut seen = HashSet::new();
-        for (index, spec) in specs.iter().enumerate() {
-            faults.within(index, |faults| {
-                self.check_controller(spec, &specs[..index], faults);
-                if !seen.insert(&spec.id) {
-                    faults.add("id", "stands twice in this request");
-                }
-            });
-        }
-    }
-
     pub(in crate::physics) fn check_new_controllers(
         &self,
         specs: &[ControllerSpec],
@@ -74,21 +42,6 @@ impl Draft<'_> {
         {
             Some(spec) => Err(PhysicsError::ControllerExists(spec.id.clone())),
             None => Ok(()),
-        }
-    }
-
-    /// Notes if a body is to become what one of its controllers cannot move.
-    pub(in crate::physics) fn check_controlled(&self, body: &BodySpec, faults: &mut Faults) {
-        let held = self
-            .controllers()
-            .find(|it| it.body_id == body.id && !it.kind.moves(body.kind()));
-        if let Some(controller) = held {
-            let wanted = controller.kind.body_kind();
-            let id = &controller.id;
-            faults.add(
-                "kind",
-                format_args!("must stay {wanted} for controller {id}"),
-            );
         }
     }
 
@@ -109,10 +62,66 @@ impl Draft<'_> {
     }
 
     /// All controllers, in no order that anybody may see.
-    fn controllers(&self) -> impl Iterator<Item = &ControllerSpec> {
+    pub(in crate::physics) fn controllers(&self) -> impl Iterator<Item = &ControllerSpec> {
         let noted = self.controllers.values().flatten();
         let untouched = self.known_controllers.iter();
         let untouched = untouched.filter(|(id, _)| !self.controllers.contains_key(*id));
         noted.chain(untouched.map(|(_, controller)| &controller.spec))
     }
+}
+
+/// Notes everything that is wrong with controllers that are to be added together to others, in a
+/// world with these joints.
+pub fn check_controllers<'a, 'b>(
+    specs: &'a [ControllerSpec],
+    others: impl Iterator<Item = &'a ControllerSpec>,
+    joints: impl Iterator<Item = &'a JointSpec>,
+    body_of: impl Fn(&BodyId) -> Option<&'b BodySpec>,
+    faults: &mut Faults,
+) {
+    let (mut characters, articulated) = (characters(others), articulated(joints));
+    let mut seen = HashSet::new();
+    for (index, spec) in specs.iter().enumerate() {
+        faults.within(index, |faults| {
+            check_next(spec, &mut characters, &articulated, &body_of, faults);
+            if !seen.insert(&spec.id) {
+                faults.add("id", "stands twice in this request");
+            }
+        });
+    }
+}
+
+/// Notes everything that is wrong with a controller that is to be added to others.
+pub(in crate::physics) fn check_controller<'a, 'b>(
+    spec: &'a ControllerSpec,
+    others: impl Iterator<Item = &'a ControllerSpec>,
+    joints: impl Iterator<Item = &'a JointSpec>,
+    body_of: impl Fn(&BodyId) -> Option<&'b BodySpec>,
+    faults: &mut Faults,
+) {
+    let (mut characters, articulated) = (characters(others), articulated(joints));
+    check_next(spec, &mut characters, &articulated, body_of, faults);
+}
+
+/// Notes everything that is wrong with one more controller: two cannot walk one body.
+fn check_next<'a, 'b>(
+    spec: &'a ControllerSpec,
+    characters: &mut HashSet<&'a BodyId>,
+    articulated: &HashSet<&BodyId>,
+    body_of: impl Fn(&BodyId) -> Option<&'b BodySpec>,
+    faults: &mut Faults,
+) {
+    spec.check(body_of, faults);
+    if articulated.contains(&spec.body_id) {
+        faults.add("body_id", "is in a multibody, which no controller can move");
+    }
+    if spec.kind == ControllerKind::Character && !characters.insert(&spec.body_id) {
+        faults.add("body_id", "is a character already");
+    }
+}
+
+/// The bodies that are walked.
+fn characters<'a>(specs: impl Iterator<Item = &'a ControllerSpec>) -> HashSet<&'a BodyId> {
+    let walking = specs.filter(|spec| spec.kind == ControllerKind::Character);
+    walking.map(|spec| &spec.body_id).collect()
 }

@@ -6,7 +6,9 @@ use rapier3d::{
         KinematicCharacterController,
     },
     math::{Pose, Vector},
-    prelude::{PhysicsWorld, QueryFilter, RigidBodyHandle, RigidBodyType, SharedShape},
+    prelude::{
+        InteractionGroups, PhysicsWorld, QueryFilter, RigidBodyHandle, RigidBodyType, SharedShape,
+    },
 };
 use serde::{Deserialize, Serialize};
 
@@ -64,10 +66,13 @@ impl Character {
         } else {
             falling = Vector::ZERO;
         }
-        let (shape, pose) = shape_of(engine, body);
+        let Some((shape, pose)) = shape_of(engine, body) else {
+            return;
+        };
         let filter = QueryFilter::default()
             .exclude_rigid_body(body)
-            .exclude_sensors();
+            .exclude_sensors()
+            .groups(groups_of(engine, body));
         let mut met = Vec::new();
         let movement = controller.move_shape(
             dt,
@@ -137,12 +142,20 @@ fn controller(spec: &ControllerSpec) -> KinematicCharacterController {
 }
 
 /// The shape that walks, and where it is.
-fn shape_of(engine: &PhysicsWorld, body: RigidBodyHandle) -> (SharedShape, Pose) {
+fn shape_of(engine: &PhysicsWorld, body: RigidBodyHandle) -> Option<(SharedShape, Pose)> {
     let body = &engine.bodies[body];
-    let collider = &engine.colliders[body.colliders()[0]];
+    let collider = engine.colliders.get(*body.colliders().first()?)?;
     let local = collider.position_wrt_parent().copied();
     let pose = *body.position() * local.unwrap_or(Pose::IDENTITY);
-    (collider.shared_shape().clone(), pose)
+    Some((collider.shared_shape().clone(), pose))
+}
+
+/// What a body meets with the first of its colliders; everything where it has none.
+pub(super) fn groups_of(engine: &PhysicsWorld, body: RigidBodyHandle) -> InteractionGroups {
+    let first = engine.bodies[body].colliders().first();
+    let groups =
+        first.and_then(|&collider| Some(engine.colliders.get(collider)?.collision_groups()));
+    groups.unwrap_or(InteractionGroups::all())
 }
 
 /// The normals of all that was met from above.

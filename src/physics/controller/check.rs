@@ -9,7 +9,8 @@ use super::{
 use crate::{
     id::BodyId,
     physics::{
-        body::BodyKind,
+        body::{BodyKind, BodySpec},
+        bonds::Bond,
         fault::{Faults, MASSES, MAX_DISTANCE, MAX_SPEED},
     },
 };
@@ -66,27 +67,23 @@ impl ControllerKind {
             Self::Vehicle | Self::Pid => kind == BodyKind::Dynamic,
         }
     }
-
-    /// The bodies it can move, in words.
-    pub(in crate::physics) fn body_kind(self) -> &'static str {
-        match self {
-            Self::Character => "kinematic",
-            Self::Vehicle | Self::Pid => "dynamic",
-        }
-    }
 }
 
 impl ControllerSpec {
-    /// Notes everything that is wrong with it, where `kind_of` knows the bodies of its world.
-    pub fn check(&self, kind_of: impl Fn(&BodyId) -> Option<BodyKind>, faults: &mut Faults) {
+    /// Notes everything that is wrong with it, where `body_of` knows the bodies of its world.
+    pub fn check<'b>(
+        &self,
+        body_of: impl Fn(&BodyId) -> Option<&'b BodySpec>,
+        faults: &mut Faults,
+    ) {
         faults.check_id("id", self.id.is_well_formed());
-        match kind_of(&self.body_id) {
+        match body_of(&self.body_id) {
             None => faults.add("body_id", "no such body"),
-            Some(kind) if !self.kind.moves(kind) => {
-                let wanted = self.kind.body_kind();
-                faults.add("body_id", format_args!("must be a {wanted} body"));
+            Some(body) => {
+                if let Some((_, detail)) = Bond::Driven(self.kind).objection(body) {
+                    faults.add("body_id", detail);
+                }
             }
-            Some(_) => {}
         }
         self.check_settings(faults);
     }

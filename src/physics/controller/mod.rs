@@ -16,13 +16,14 @@ mod wheel;
 use rapier3d::prelude::RigidBodyHandle;
 use serde::{Deserialize, Serialize};
 
-pub(super) use self::view::ControllerReading;
-use self::{character::Character, pid::Pid, vehicle::Vehicle};
+pub(super) use self::{admission::check_controller, view::ControllerReading};
 pub use self::{
+    admission::check_controllers,
     spec::{Autostep, ControllerKind, ControllerPatch, ControllerSpec, PidAxis},
     view::ControllerView,
     wheel::{WheelPatch, WheelSpec},
 };
+use self::{character::Character, pid::Pid, vehicle::Vehicle};
 
 /// A controller: what was asked for, and how far it has come.
 #[derive(Clone, Debug, Serialize, Deserialize)]

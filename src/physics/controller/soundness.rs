@@ -9,9 +9,9 @@ impl World {
     /// Whether every controller has a body it can move, and keeps what it could have come to.
     pub(in crate::physics) fn controllers_match(&self) -> bool {
         let mut faults = Faults::default();
-        let kind_of = |id: &_| self.roster.bodies.get(id).map(|body| body.spec.kind());
+        let body_of = |id: &_| self.roster.bodies.get(id).map(|body| &body.spec);
         for controller in self.controllers.values() {
-            controller.spec.check(kind_of, &mut faults);
+            controller.spec.check(body_of, &mut faults);
         }
         faults.is_empty()
             && self
@@ -31,8 +31,10 @@ impl World {
         }
         match (&controller.state, &fresh.state) {
             (ControllerState::Character(character), ControllerState::Character(_)) => {
+                let has_shape = body.spec.collider_count() > 0;
                 let mut collisions = character.collisions.iter();
-                character.falling.is_finite()
+                has_shape
+                    && character.falling.is_finite()
                     && character.effective_velocity.is_finite()
                     && collisions.all(|&body| self.engine.bodies.contains(body))
             }

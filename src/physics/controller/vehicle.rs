@@ -7,7 +7,7 @@ use rapier3d::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{spec::ControllerSpec, wheel::WheelSpec};
+use super::{character::groups_of, spec::ControllerSpec, wheel::WheelSpec};
 use crate::physics::edit::limit_speed;
 
 /// What a vehicle keeps from step to step.
@@ -56,7 +56,8 @@ impl Vehicle {
         }
         let filter = QueryFilter::default()
             .exclude_rigid_body(chassis)
-            .exclude_sensors();
+            .exclude_sensors()
+            .groups(groups_of(engine, chassis));
         let queries = engine.broad_phase.as_query_pipeline_mut(
             engine.narrow_phase.query_dispatcher(),
             &mut engine.bodies,

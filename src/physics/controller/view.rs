@@ -12,7 +12,7 @@ use utoipa::{
 use super::{Controller, ControllerSpec, ControllerState, wheel::WheelSpec};
 use crate::{
     id::BodyId,
-    physics::{vector::Vec3, view::View, world::World},
+    physics::{roster::Positions, vector::Vec3, view::View, world::World},
 };
 
 /// A controller: its specification with everything that is given by default, and its state.
@@ -67,11 +67,15 @@ struct WheelReading {
 impl World {
     /// All controllers as they are now, in the order they were added.
     pub(in crate::physics) fn controller_readings(&self) -> Vec<ControllerReading> {
+        if self.controllers.is_empty() {
+            return Vec::new();
+        }
+        let positions = self.roster.positions();
         let readings = self.controllers.values();
-        readings.map(|it| self.reading(it)).collect()
+        readings.map(|it| self.reading(it, &positions)).collect()
     }
 
-    fn reading(&self, controller: &Controller) -> ControllerReading {
+    fn reading(&self, controller: &Controller, positions: &Positions) -> ControllerReading {
         let mut spec = controller.spec.clone();
         let state = match &controller.state {
             ControllerState::Character(character) => StateReading::Character {
@@ -80,10 +84,8 @@ impl World {
                 effective_velocity: character.effective_velocity,
                 collisions: {
                     let met = character.collisions.iter();
-                    let bodies = &self.roster.bodies;
-                    let name = |handle| bodies.iter().find(|(_, body)| body.handle == handle);
-                    met.filter_map(|&handle| Some(name(handle)?.0.clone()))
-                        .collect()
+                    let name = |&handle| self.roster.body_at(positions.of(handle)).0.clone();
+                    met.map(name).collect()
                 },
             },
             ControllerState::Vehicle(vehicle) => StateReading::Vehicle {

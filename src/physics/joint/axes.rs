@@ -18,6 +18,7 @@ use utoipa::{
 use super::{motor::Motor, spec::Limits};
 use crate::physics::{
     fault::Faults,
+    object::present_object,
     vector::{present, present_numbers, word},
 };
 
@@ -70,7 +71,7 @@ pub struct AxisSettings {
     /// What drives it.
     #[serde(
         default,
-        deserialize_with = "present",
+        deserialize_with = "present_object",
         skip_serializing_if = "Option::is_none"
     )]
     #[schema(nullable = false)]
@@ -138,7 +139,7 @@ pub struct AngularMotors {
     /// About x, which is the joint's `axis`.
     #[serde(
         default,
-        deserialize_with = "present",
+        deserialize_with = "present_object",
         skip_serializing_if = "Option::is_none"
     )]
     #[schema(nullable = false)]
@@ -146,7 +147,7 @@ pub struct AngularMotors {
     /// About y.
     #[serde(
         default,
-        deserialize_with = "present",
+        deserialize_with = "present_object",
         skip_serializing_if = "Option::is_none"
     )]
     #[schema(nullable = false)]
@@ -154,7 +155,7 @@ pub struct AngularMotors {
     /// About z.
     #[serde(
         default,
-        deserialize_with = "present",
+        deserialize_with = "present_object",
         skip_serializing_if = "Option::is_none"
     )]
     #[schema(nullable = false)]

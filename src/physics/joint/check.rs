@@ -12,7 +12,8 @@ use super::{
 use crate::{
     id::BodyId,
     physics::{
-        body::BodyKind,
+        body::{BodyKind, BodySpec},
+        bonds::Bond,
         config::Dimensions,
         fault::{Faults, LENGTHS, MASSES},
         vector::Vec3,
@@ -23,27 +24,28 @@ use crate::{
 const STRENGTHS: std::ops::RangeInclusive<f32> = 1e-6..=1e15;
 
 impl JointSpec {
-    /// Notes everything that is wrong with it, where `kind_of` knows the bodies of its world.
-    pub fn check(
+    /// Notes everything that is wrong with it, where `body_of` knows the bodies of its world.
+    pub fn check<'b>(
         &self,
         dimensions: Dimensions,
-        kind_of: impl Fn(&BodyId) -> Option<BodyKind>,
+        body_of: impl Fn(&BodyId) -> Option<&'b BodySpec>,
         faults: &mut Faults,
     ) {
         faults.check_id("id", self.id.is_well_formed());
-        let kinds = [("body_a", &self.body_a), ("body_b", &self.body_b)].map(|(field, id)| {
-            let kind = kind_of(id);
-            if kind.is_none() {
+        let bodies = [("body_a", &self.body_a), ("body_b", &self.body_b)].map(|(field, id)| {
+            let body = body_of(id);
+            if body.is_none() {
                 faults.add(field, "no such body");
             }
-            kind
+            body
         });
+        let kinds = bodies.map(|body| body.map(BodySpec::kind));
         if self.body_a == self.body_b {
             faults.add("body_b", "must be another body than body_a");
         } else if kinds == [Some(BodyKind::Fixed); 2] {
             faults.add("body_b", "must not be static, as body_a is");
         } else if self.multibody {
-            check_links(dimensions, kinds, faults);
+            check_links(dimensions, bodies, faults);
         }
         self.check_frames(faults);
         self.check_settings(faults);
@@ -332,15 +334,14 @@ impl JointSpec {
 }
 
 /// Notes what keeps its bodies from being links of a multibody.
-fn check_links(dimensions: Dimensions, kinds: [Option<BodyKind>; 2], faults: &mut Faults) {
-    let [kind_a, kind_b] = kinds;
+fn check_links(dimensions: Dimensions, bodies: [Option<&BodySpec>; 2], faults: &mut Faults) {
     if dimensions == Dimensions::Two {
         faults.add("multibody", "there are none in two dimensions");
     }
-    if kind_a == Some(BodyKind::Kinematic) {
-        faults.add("body_a", "must not be kinematic in a multibody");
-    }
-    if kind_b.is_some_and(|kind| kind != BodyKind::Dynamic) {
-        faults.add("body_b", "must be dynamic in a multibody");
+    let bonds = [("body_a", Bond::Carries), ("body_b", Bond::Hangs)];
+    for ((field, bond), body) in bonds.into_iter().zip(bodies) {
+        if let Some((_, detail)) = body.and_then(|body| bond.objection(body)) {
+            faults.add(field, detail);
+        }
     }
 }

@@ -8,7 +8,10 @@ use super::{
     motor::Motor,
     spec::{JointSpec, Limits, Softness},
 };
-use crate::physics::vector::{present, present_number, present_numbers};
+use crate::physics::{
+    object::{Object, present_object},
+    vector::{present, present_number, present_numbers},
+};
 
 /// What to change of a joint. What is left out stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -89,7 +92,7 @@ pub struct JointPatch {
     /// Of a generic joint: the axes to change. What is locked stays locked, what is free free.
     #[serde(
         default,
-        deserialize_with = "present",
+        deserialize_with = "present_object",
         skip_serializing_if = "Option::is_none"
     )]
     #[schema(nullable = false)]
@@ -129,7 +132,7 @@ pub struct JointPatch {
     /// How hard it is.
     #[serde(
         default,
-        deserialize_with = "present",
+        deserialize_with = "present_object",
         skip_serializing_if = "Option::is_none"
     )]
     #[schema(nullable = false)]
@@ -185,12 +188,13 @@ impl JointPatch {
     }
 }
 
-/// Deserialises the value of an optional field that is present; `null` removes what there was.
+/// Deserialises the object in an optional field that is present; `null` removes what there was.
 #[expect(clippy::option_option, reason = "to remove is not to leave alone")]
 fn removable<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    Option::<T>::deserialize(deserializer).map(Some)
+    let object = Option::<Object<T>>::deserialize(deserializer)?;
+    Ok(Some(object.map(|Object(object)| object)))
 }

@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     id::{BodyId, JointId},
-    physics::vector::{Vec3, number, present, present_number, present_numbers, word},
+    physics::{
+        object::present_object,
+        vector::{Vec3, number, present_number, present_numbers, word},
+    },
 };
 
 /// What a joint leaves free.
@@ -62,7 +65,7 @@ pub struct JointSpec {
     /// x axis. With it or `frame_b`, angles and distances are 0 where the two frames coincide.
     #[serde(
         default,
-        deserialize_with = "present",
+        deserialize_with = "present_object",
         skip_serializing_if = "Option::is_none"
     )]
     #[schema(nullable = false)]
@@ -71,7 +74,7 @@ pub struct JointSpec {
     /// where only `frame_a` is given.
     #[serde(
         default,
-        deserialize_with = "present",
+        deserialize_with = "present_object",
         skip_serializing_if = "Option::is_none"
     )]
     #[schema(nullable = false)]
@@ -138,7 +141,7 @@ pub struct JointSpec {
     /// What drives a revolute or prismatic joint.
     #[serde(
         default,
-        deserialize_with = "present",
+        deserialize_with = "present_object",
         skip_serializing_if = "Option::is_none"
     )]
     #[schema(nullable = false)]
@@ -146,7 +149,7 @@ pub struct JointSpec {
     /// What drives a spherical joint.
     #[serde(
         default,
-        deserialize_with = "present",
+        deserialize_with = "present_object",
         skip_serializing_if = "Option::is_none"
     )]
     #[schema(nullable = false)]
@@ -154,7 +157,7 @@ pub struct JointSpec {
     /// What a generic joint makes of each axis of its frame.
     #[serde(
         default,
-        deserialize_with = "present",
+        deserialize_with = "present_object",
         skip_serializing_if = "Option::is_none"
     )]
     #[schema(nullable = false)]
@@ -208,7 +211,7 @@ pub struct JointSpec {
     /// How hard it is; rigid unless given.
     #[serde(
         default,
-        deserialize_with = "present",
+        deserialize_with = "present_object",
         skip_serializing_if = "Option::is_none"
     )]
     #[schema(nullable = false)]

@@ -15,10 +15,11 @@ use crate::{
     id::BodyId,
     physics::{
         asset::NO_ASSETS,
+        error::PhysicsError,
         fault::{Faults, MAX_DISTANCE},
         fields::{copy_fields, each_field, given_fields, with_fields},
         object::{present_object, present_objects},
-        shape::{PartSpec, ShapeKind, ShapeSpec},
+        shape::{PartSpec, ShapeKind, ShapeSpec, bulk},
         vector::{Quat, Vec3, present, present_number, present_word, word},
     },
 };
@@ -238,6 +239,21 @@ impl QueryKind {
 }
 
 impl QuerySpec {
+    /// Refuses a shape to ask with that is of too many points or parts.
+    pub fn check_limits(&self) -> Result<(), PhysicsError> {
+        let asked_with = self.shape().filter(|it| can_be_asked_with(it.shape));
+        asked_with.map_or(Ok(()), |shape| shape.check_limits(&NO_ASSETS))
+    }
+
+    /// How much work its shape is to make, in what a simple shape takes.
+    pub fn effort(&self) -> usize {
+        let asked_with = self.shape();
+        asked_with.map_or(1, |shape| {
+            let parts = shape.shapes.as_deref().unwrap_or_default();
+            bulk!(shape.shape, shape, parts).effort()
+        })
+    }
+
     /// The query, or nothing where something was found to be wrong with it.
     pub fn checked(&self, faults: &mut Faults) -> Option<Query> {
         let before = faults.count();

@@ -1,29 +1,20 @@
 //! Rapier's shapes.
 
-use std::panic::catch_unwind;
-
 use rapier3d::{
     math::{Pose, Rotation, Vector},
     parry::{
         shape::{SharedShape, TriMesh},
-        transformation::vhacd::{VHACD, VHACDParameters},
         utils::Array2,
     },
 };
 
 use super::{
     Axis, Cell, ShapeSpec,
-    resolve::{Along, Shape, Triangles},
+    decomposition::decomposition,
+    resolve::{Along, Shape},
     voxels::{Block, blocks},
 };
 use crate::physics::{asset::Assets, fault::Faults, vector::Vec3};
-
-/// How finely a decomposition looks at a mesh unless it is told.
-const RESOLUTION: u32 = 32;
-/// Parts that fill less of the hull than this are taken for no decomposition at all.
-const LEAST_FILL: f32 = 1e-3;
-/// How many parts a decomposition has at most unless it is told.
-const MAX_HULLS: u32 = 16;
 
 impl ShapeSpec {
     /// Rapier's shape of a checked specification, and how it stands in the frame of its collider.
@@ -115,52 +106,11 @@ fn pose(shape: &Shape<'_>) -> Pose {
     }
 }
 
-fn hull(vertices: &[Vec3], border: Option<f32>) -> Option<SharedShape> {
+pub(super) fn hull(vertices: &[Vec3], border: Option<f32>) -> Option<SharedShape> {
     let vertices = points(vertices);
     match border {
         Some(border) => SharedShape::round_convex_hull(&vertices, border),
         None => SharedShape::convex_hull(&vertices),
-    }
-}
-
-/// Convex parts of a mesh; its hull where the engine finds none that come to anything.
-fn decomposition(
-    mesh: &Triangles<'_>,
-    spec: &ShapeSpec,
-    border: Option<f32>,
-) -> Option<SharedShape> {
-    let parameters = VHACDParameters {
-        resolution: spec.resolution.unwrap_or(RESOLUTION),
-        max_convex_hulls: spec.max_hulls.unwrap_or(MAX_HULLS),
-        ..VHACDParameters::default()
-    };
-    let vertices = points(&mesh.vertices);
-    let indices = mesh.indices.to_vec();
-    // It asserts what few meshes of accident or malice keep to.
-    let parts = catch_unwind(|| {
-        let decomposed = VHACD::decompose(&parameters, &vertices, &indices, true);
-        let hulls = decomposed.compute_exact_convex_hulls(&vertices, &indices);
-        let parts = hulls.into_iter().filter_map(|(vertices, indices)| {
-            let part = match border {
-                Some(border) => SharedShape::round_convex_mesh(vertices, &indices, border),
-                None => SharedShape::convex_mesh(vertices, &indices),
-            };
-            part.map(|part| (Pose::IDENTITY, part))
-        });
-        parts
-            .filter(|(_, part)| has_volume(part))
-            .collect::<Vec<_>>()
-    });
-    let hull = hull(&mesh.vertices, border)?;
-    let volume = |shape: &SharedShape| shape.mass_properties(1.0).mass();
-    match parts {
-        Ok(parts)
-            if parts.iter().map(|(_, part)| volume(part)).sum::<f32>()
-                >= LEAST_FILL * volume(&hull) =>
-        {
-            Some(SharedShape::compound(parts))
-        }
-        Ok(_) | Err(_) => Some(hull),
     }
 }
 
@@ -194,7 +144,7 @@ fn voxels(size: Vec3, cells: &[Cell]) -> SharedShape {
     SharedShape::compound(boxes.collect())
 }
 
-fn points(vertices: &[Vec3]) -> Vec<Vector> {
+pub(super) fn points(vertices: &[Vec3]) -> Vec<Vector> {
     vertices.iter().map(|&vertex| vertex.into()).collect()
 }
 

@@ -7,15 +7,16 @@ use rapier3d::prelude::SharedShape;
 use super::{
     Cell, PartSpec, ShapeSpec,
     build::{has_volume, make},
+    decomposition::{RESOLUTIONS, voxels_examined},
     resolve::{Along, Shape, Triangles},
     voxels::blocks,
 };
 use crate::physics::{
-    asset::Assets,
+    asset::{Assets, Mesh, mesh_weight},
     error::PhysicsError,
     fault::{Faults, LENGTHS, MAX_DISTANCE},
     limits::{
-        MAX_HULL_POINTS, MAX_SHAPES_PER_COMPOUND, MAX_VERTICES_PER_SHAPE,
+        MAX_DECOMPOSITION_VOXELS, MAX_HULL_POINTS, MAX_SHAPES_PER_COMPOUND, MAX_VERTICES_PER_SHAPE,
         MAX_VOXEL_BOXES_PER_SHAPE, MAX_VOXELS_PER_SHAPE, check,
     },
     vector::Vec3,
@@ -46,7 +47,9 @@ impl ShapeSpec {
             }
             Shape::ConvexHull(points) => check("MAX_HULL_POINTS", MAX_HULL_POINTS, points.len()),
             Shape::ConvexDecomposition(mesh) => {
-                check("MAX_HULL_POINTS", MAX_HULL_POINTS, mesh.weight())
+                check("MAX_HULL_POINTS", MAX_HULL_POINTS, mesh.weight())?;
+                let used = voxels_examined(&mesh, self.resolution);
+                check("MAX_DECOMPOSITION_VOXELS", MAX_DECOMPOSITION_VOXELS, used)
             }
             Shape::TriMesh(mesh) => check(
                 "MAX_VERTICES_PER_SHAPE",
@@ -92,10 +95,13 @@ impl ShapeSpec {
         }
         if let Some(size) = &self.size {
             check_lengths("size", size, faults);
+        } else if let Some(mesh) = self.asset.as_ref().and_then(|id| assets.mesh(id)) {
+            self.check_asset(mesh, faults);
         } else {
             self.check_shape(&shape, assets, faults);
         }
-        check_between("resolution", self.resolution, 8, 64, faults);
+        let (coarsest, finest) = RESOLUTIONS.into_inner();
+        check_between("resolution", self.resolution, coarsest, finest, faults);
         check_between("max_hulls", self.max_hulls, 1, 64, faults);
     }
 
@@ -149,6 +155,30 @@ impl ShapeSpec {
         Some(made)
     }
 
+    /// What an asset is like was found out when it was read.
+    fn check_asset(&self, mesh: &Mesh, faults: &mut Faults) {
+        let solid = self.shape.is_solid();
+        let least = if solid { 4 } else { 3 };
+        if mesh.vertices.len() < least {
+            faults.add("asset", format_args!("must have at least {least} vertices"));
+        }
+        if mesh.reach() > MAX_REACH {
+            faults.add(
+                "asset",
+                format_args!("must lie within {MAX_REACH:e} m of its origin"),
+            );
+        }
+        let (Vec3(min), Vec3(max)) = mesh.bounds();
+        if solid
+            && min
+                .iter()
+                .zip(max)
+                .any(|(min, max)| max - min < *LENGTHS.start())
+        {
+            faults.add("asset", "must not lie in one plane");
+        }
+    }
+
     fn check_shape(&self, shape: &Shape<'_>, assets: &Assets, faults: &mut Faults) {
         match shape {
             Shape::Cuboid(half_extents) => check_lengths("half_extents", &half_extents.0, faults),
@@ -188,14 +218,16 @@ impl ShapeSpec {
                 }
             }
             Shape::ConvexHull(points) => {
-                check_points(points, 4, faults);
-                check_extents(points, faults);
+                check_solid_points(points, 4, faults);
             }
             Shape::ConvexDecomposition(mesh) => {
-                check_mesh(mesh, faults);
-                check_extents(&mesh.vertices, faults);
+                check_solid_points(&mesh.vertices, 3, faults);
+                check_indices(&mesh.indices, mesh.vertices.len(), faults);
             }
-            Shape::TriMesh(mesh) => check_mesh(mesh, faults),
+            Shape::TriMesh(mesh) => {
+                check_mesh(mesh, faults);
+                check_spread(&mesh.vertices, faults);
+            }
             Shape::HeightField(rows, scale) => check_heights(rows, *scale, faults),
             Shape::Compound(parts) => check_parts(parts, assets, faults),
             Shape::Voxels(size, cells) => check_voxels(*size, cells, faults),
@@ -204,9 +236,8 @@ impl ShapeSpec {
 }
 
 impl Triangles<'_> {
-    /// What counts of it: there are about twice as many triangles as vertices in a closed mesh.
     fn weight(&self) -> usize {
-        self.vertices.len().max(self.indices.len().div_ceil(2))
+        mesh_weight(self.vertices.len(), self.indices.len())
     }
 }
 
@@ -273,19 +304,29 @@ fn check_triangle(vertices: &[Vec3], faults: &mut Faults) {
     }
 }
 
-/// A solid is 1e-4 m or more in each direction.
-fn check_extents(points: &[Vec3], faults: &mut Faults) {
-    let thin = (0..3).find(|&axis| {
-        let along = || points.iter().map(|point| point.0[axis]);
-        let (least, most) = (
-            along().fold(f32::MAX, f32::min),
-            along().fold(f32::MIN, f32::max),
-        );
-        most - least < *LENGTHS.start()
-    });
-    if thin.is_some() && !points.is_empty() {
+/// A solid is 1e-4 m or more in each direction, once its points are such at all.
+fn check_solid_points(points: &[Vec3], least: usize, faults: &mut Faults) {
+    let before = faults.count();
+    check_points(points, least, faults);
+    if faults.count() == before && (0..3).any(|axis| is_thin(points, axis)) {
         faults.add("vertices", "must not lie in one plane");
     }
+}
+
+/// What is no solid is 1e-4 m or more in one direction at least.
+fn check_spread(points: &[Vec3], faults: &mut Faults) {
+    if (0..3).all(|axis| is_thin(points, axis)) && !points.is_empty() {
+        faults.add("vertices", "must not all lie in one place");
+    }
+}
+
+fn is_thin(points: &[Vec3], axis: usize) -> bool {
+    let along = || points.iter().map(|point| point.0[axis]);
+    let (least, most) = (
+        along().fold(f32::MAX, f32::min),
+        along().fold(f32::MIN, f32::max),
+    );
+    most - least < *LENGTHS.start()
 }
 
 fn check_indices<const N: usize>(indices: &[[u32; N]], vertices: usize, faults: &mut Faults) {

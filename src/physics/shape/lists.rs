@@ -31,6 +31,16 @@ pub struct Heights(pub Arc<[Vec<f32>]>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Cell(pub [i32; 3]);
 
+impl Indices {
+    /// How many segments or triangles there are.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Edges(edges) => edges.len(),
+            Self::Triangles(triangles) => triangles.len(),
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Indices {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_seq(IndicesVisitor)

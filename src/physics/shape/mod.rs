@@ -1,7 +1,9 @@
 //! Shapes: what a client gives, and what Rapier makes of it.
 
 mod build;
+mod bulk;
 mod check;
+mod decomposition;
 mod lists;
 mod resolve;
 mod voxels;
@@ -17,10 +19,8 @@ use crate::physics::{
     vector::{Quat, Vec3, word},
 };
 
+pub(super) use bulk::{Bulk, bulk};
 pub use lists::{Cell, Heights, Indices};
-
-/// The effort of a shape that may take long to make, whatever it is told.
-const MUCH_EFFORT: usize = 10_000;
 
 /// The shape of a collider.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -153,37 +153,9 @@ impl ShapeSpec {
         }
     }
 
-    /// How much work it is to make, in what a simple shape takes.
-    pub fn effort(&self) -> usize {
-        let vertices = self.vertices.as_deref().map_or(0, <[_]>::len);
-        let cells = self.voxels.as_deref().map_or(0, <[_]>::len);
-        let heights = self.heights.as_ref();
-        let heights = heights.map_or(0, |Heights(rows)| rows.iter().map(Vec::len).sum());
-        let parts = self.shapes.as_deref().unwrap_or_default();
-        let parts = parts
-            .iter()
-            .map(|part| part.shape().effort())
-            .sum::<usize>();
-        if self.shape == ShapeKind::ConvexDecomposition || self.asset.is_some() {
-            return MUCH_EFFORT;
-        }
-        let per_vertex = if self.shape == ShapeKind::ConvexHull {
-            5
-        } else {
-            20
-        };
-        1 + parts + (vertices + cells + heights) / per_vertex
-    }
-
     /// Notes the assets that it names.
     pub fn name_assets(&self, named: &mut BTreeSet<AssetId>) {
         name_assets(self.asset.as_ref(), self.shapes.as_deref(), named);
-    }
-
-    /// Whether it names any asset.
-    pub fn is_made_of_assets(&self) -> bool {
-        let parts = self.shapes.as_deref().unwrap_or_default();
-        self.asset.is_some() || parts.iter().any(|part| part.asset.is_some())
     }
 
     /// Its fields that are given, by name.

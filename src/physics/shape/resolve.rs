@@ -3,11 +3,7 @@
 use std::{borrow::Cow, collections::HashSet};
 
 use super::{Axis, Cell, Indices, PartSpec, ShapeKind, ShapeSpec};
-use crate::physics::{
-    asset::{ASSET_RULE, Assets},
-    fault::Faults,
-    vector::Vec3,
-};
+use crate::physics::{asset::Assets, fault::Faults, vector::Vec3};
 
 /// A shape whose fields are the right ones; their values may be anything.
 pub(super) enum Shape<'a> {
@@ -258,17 +254,10 @@ impl ShapeSpec {
     /// The mesh it is made of: its own, or one that was uploaded.
     fn mesh_of<'a>(&'a self, assets: &'a Assets, faults: &mut Faults) -> Option<Triangles<'a>> {
         if let Some(asset) = &self.asset {
-            if !asset.is_well_formed() {
-                faults.add("asset", ASSET_RULE);
-                return None;
+            if let Some(fault) = assets.fault_of(asset) {
+                faults.add("asset", fault);
             }
-            let Some(mesh) = assets.mesh(asset) else {
-                faults.add(
-                    "asset",
-                    "no such asset: upload it with PUT /assets/{sha256}",
-                );
-                return None;
-            };
+            let mesh = assets.mesh(asset)?;
             return Some(Triangles {
                 vertices: Cow::Borrowed(&mesh.vertices),
                 indices: Cow::Borrowed(&mesh.indices),

@@ -18,7 +18,7 @@ pub(super) struct Block {
 pub(super) fn blocks(cells: &[Cell]) -> Vec<Block> {
     let block = |&Cell(cell): &Cell| Block {
         least: cell,
-        beyond: cell.map(|index| index + 1),
+        beyond: cell.map(|index| index.saturating_add(1)),
     };
     let mut cells = cells.to_vec();
     cells.sort_unstable();

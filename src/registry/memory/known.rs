@@ -18,23 +18,25 @@ use crate::{
 /// How many ends are remembered; the oldest are forgotten first.
 const MAX_TOMBSTONES: usize = 100_000;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Known {
     pub(super) simulations: HashMap<SimulationId, Entry>,
     /// Tombstones, oldest first; an entry that has come to life again since is passed over.
     tombstones: VecDeque<(Moment, SimulationId)>,
     /// Who holds the lease of an instance, or held it last, and until when.
-    pub(super) leases: HashMap<InstanceId, (Peer, Moment)>,
+    pub(super) leases: BTreeMap<InstanceId, (Peer, Moment)>,
     latest_fence: u64,
     pub(super) secret: Option<String>,
 }
 
+#[derive(Clone)]
 pub(super) enum Entry {
     Owned(Box<Kept>),
     Ended(Ending, Option<Tenant>, Moment),
 }
 
 /// What is kept of a simulation.
+#[derive(Clone)]
 pub(crate) struct Kept {
     pub(crate) holding: Holding,
     pub(crate) history: History,
@@ -44,7 +46,7 @@ pub(crate) struct Kept {
 }
 
 /// What is kept of a journal, which goes with the entry.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct History {
     pub(crate) head: Option<Head>,
     /// By their numbers, each with the chain.

@@ -36,6 +36,10 @@ pub struct MemoryRegistry {
     events: broadcast::Sender<Event>,
 }
 
+/// What a registry knew at one moment, journals included.
+#[derive(Clone)]
+pub struct Recollection(Known);
+
 impl MemoryRegistry {
     /// An empty registry.
     pub fn new(clock: Clock) -> Self {
@@ -44,6 +48,16 @@ impl MemoryRegistry {
             known: Mutex::default(),
             events: broadcast::Sender::new(MAX_UNHEARD_EVENTS),
         }
+    }
+
+    /// What it knows now.
+    pub fn recollect(&self) -> Recollection {
+        Recollection(self.known().clone())
+    }
+
+    /// Forgets what it was told since then, as a store does that loses its latest writes.
+    pub fn go_back(&self, then: Recollection) {
+        *self.known() = then.0;
     }
 
     /// Looks at what is written down of a simulation, or changes it.
@@ -304,6 +318,10 @@ impl Registry for MemoryRegistry {
         let mut known = self.known();
         let secret = known.secret.get_or_insert_with(|| proposal.to_owned());
         Ok(secret.clone())
+    }
+
+    async fn incarnation(&self) -> Option<String> {
+        None
     }
 
     async fn promises(&self) -> Option<Promises> {

@@ -379,6 +379,10 @@ impl Registry for RedisRegistry {
         Ok(self.store.query(cmd("GET").arg(keys::SECRET)).await?)
     }
 
+    async fn incarnation(&self) -> Option<String> {
+        self.store.run_ids().await
+    }
+
     async fn promises(&self) -> Option<Promises> {
         self.store.promises().await
     }

@@ -34,7 +34,7 @@ impl Fleet {
         is_named_by_client: bool,
     ) -> Result<(FencingToken, u64), SimulationError> {
         // A claim of an owner whose lease nobody has seen would be taken for a dead one's.
-        let _ = tokio::time::timeout(self.settings.lease_ttl, self.lease.settled()).await;
+        self.await_lease().await;
         if is_named_by_client && self.lease.is_in_doubt() {
             return Err(RegistryError::Unavailable.into());
         }
@@ -148,6 +148,11 @@ impl Fleet {
         tenant: Option<&Tenant>,
         holding: Holding,
     ) -> SimulationError {
+        if let Some(end) = self.registrar.end_of(id, &holding.token) {
+            // It is back, as the registry has forgotten its end.
+            drop(self.registrar.release(end));
+            return SimulationError::NotFound(id.clone());
+        }
         match self.standing(&holding).await {
             Ok(Standing::Here | Standing::Dead) if holding.is_journalled => {
                 let id = id.clone();
@@ -200,7 +205,13 @@ impl Fleet {
         if let Some(peer) = self.peers.find(owner).await? {
             return Ok(Standing::At(peer));
         }
-        if holding.is_journalled && !self.lease.is_in_doubt_for(self.settings.lease_ttl) {
+        let may_be_forgotten = self.lease.is_in_doubt_for(self.settings.lease_ttl);
+        if holding.is_journalled && !may_be_forgotten {
+            if self.is_forgotten().await? {
+                self.lease.doubt();
+                self.nudge.notify_one();
+                return Ok(Standing::Silent);
+            }
             // Its owner answers no more by now.
             return Ok(Standing::Dead);
         }
@@ -209,8 +220,24 @@ impl Fleet {
         Ok(match silence {
             _ if self.lease.is_in_doubt() => Standing::Silent,
             Some(silence) if silence < self.settings.lease_ttl => Standing::Silent,
+            // Nobody remembers when it gave a sign of life last, and it may be about to give one.
+            None if holding.is_journalled && may_be_forgotten => Standing::Silent,
             Some(_) | None => Standing::Dead,
         })
+    }
+
+    /// Whether the registry has no lease of this instance either: it has forgotten all of them, and
+    /// what else it knew.
+    async fn is_forgotten(&self) -> Result<bool, RegistryError> {
+        let me = self.lease.owner();
+        let found = self.registry.peer(&me.instance).await?;
+        Ok(found.is_none_or(|found| found.owner != me))
+    }
+
+    /// Waits until the lease is held, or the registry turns out to be out of reach.
+    pub(in crate::simulations) async fn await_lease(&self) {
+        // What is asked of the registry then fails by itself.
+        let _ = tokio::time::timeout(self.settings.lease_ttl, self.lease.settled()).await;
     }
 
     /// Takes over a journalled simulation that nobody has.

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use crate::{
     clock::{Clock, Moment},
@@ -34,7 +34,7 @@ pub(in crate::simulations) struct Lease {
     /// Since when the registry may have forgotten something that its owner will tell it again.
     doubted_since: AtomicU64,
     owner: Mutex<Owner>,
-    settled: watch::Sender<()>,
+    settled: Notify,
 }
 
 impl Lease {
@@ -49,7 +49,7 @@ impl Lease {
             is_registry_reachable: AtomicBool::new(false),
             doubted_since: AtomicU64::new(u64::MAX),
             owner: Mutex::new(owner),
-            settled: watch::Sender::new(()),
+            settled: Notify::new(),
         }
     }
 
@@ -142,16 +142,18 @@ impl Lease {
             .store(is_registry_reachable, Ordering::Release);
         self.answers_until
             .fetch_max(until.as_micros(), Ordering::AcqRel);
-        self.settled.send_replace(());
+        self.settled.notify_waiters();
     }
 
     /// Completes when this instance may answer again.
     pub(super) async fn settled(&self) {
-        let mut settled = self.settled.subscribe();
-        while !self.is_settled() {
-            if settled.changed().await.is_err() {
+        loop {
+            // From before it is looked at, so that nothing is missed.
+            let settled = self.settled.notified();
+            if self.is_settled() {
                 return;
             }
+            settled.await;
         }
     }
 

@@ -14,17 +14,24 @@ use super::Fleet;
 pub(super) struct LeaseKeeper {
     fleet: Arc<Fleet>,
     simulations: Simulations,
+    /// Which processes of the registry answered last.
+    incarnation: Option<String>,
 }
 
 impl LeaseKeeper {
     pub(super) fn new(fleet: Arc<Fleet>, simulations: Simulations) -> Self {
-        Self { fleet, simulations }
+        Self {
+            fleet,
+            simulations,
+            incarnation: None,
+        }
     }
 
     /// Renews the lease for as long as it is polled.
-    pub(super) async fn run(self) {
+    pub(super) async fn run(mut self) {
         loop {
-            let has_resigned = self.fleet.has_resigned.lock().await;
+            let fleet = Arc::clone(&self.fleet);
+            let has_resigned = fleet.has_resigned.lock().await;
             if *has_resigned {
                 return;
             }
@@ -41,8 +48,9 @@ impl LeaseKeeper {
     }
 
     /// Renews the lease once; whether the registry answered.
-    async fn renew_once(&self) -> bool {
-        let lease = &self.fleet.lease;
+    async fn renew_once(&mut self) -> bool {
+        let fleet = Arc::clone(&self.fleet);
+        let lease = &fleet.lease;
         // The lease counts from before the request, as nobody knows when it was heard.
         let sent = self.fleet.clock.now();
         let (is_first, was_reachable) = (lease.is_untried(), lease.is_registry_reachable());
@@ -53,7 +61,13 @@ impl LeaseKeeper {
                 if !was_reachable {
                     tracing::info!("the registry answers, all simulations are registered again");
                 }
-                if has_begun || !was_reachable {
+                let is_other = self.is_another_registry().await;
+                if is_other {
+                    tracing::info!(
+                        "another process of the registry answers, all simulations are registered again"
+                    );
+                }
+                if has_begun || !was_reachable || is_other {
                     self.fleet.registrar.reassert_all();
                 }
                 true
@@ -65,6 +79,16 @@ impl LeaseKeeper {
                 false
             }
         }
+    }
+
+    /// Whether it is not the same processes any more that answer for the registry: what they know
+    /// may be older. It need not have been out of reach.
+    async fn is_another_registry(&mut self) -> bool {
+        let Some(now) = self.fleet.registry.incarnation().await else {
+            return false;
+        };
+        let before = self.incarnation.replace(now);
+        before.is_some() && before != self.incarnation
     }
 
     /// Renews the lease, or takes it anew; whether a new life has begun.

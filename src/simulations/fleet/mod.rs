@@ -27,7 +27,7 @@ use crate::{
     clock::Clock,
     id::{InstanceId, Nonce, SimulationId},
     metrics::Metrics,
-    registry::{Ending, Event, Happening, Owner, Promises, Registry, RegistryError},
+    registry::{Ending, Event, Happening, Owner, Promises, Registry, RegistryError, Release},
     shutdown::Shutdown,
 };
 
@@ -253,6 +253,11 @@ impl Fleet {
         self.announce(simulation.id(), ending.into());
         // A sender that is dropped could not tell, and a slow registry is told all the same.
         let _ = tokio::time::timeout(MAX_WAIT_FOR_END, told).await;
+    }
+
+    /// Keeps in mind that the registry was told of an end, which it may forget.
+    pub(super) fn remember_end(&self, release: Release) {
+        self.registrar.remember(release);
     }
 
     /// Tells the other instances what happened.

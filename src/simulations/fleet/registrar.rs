@@ -11,7 +11,8 @@ use tokio::{
 };
 
 use crate::{
-    registry::{Event, Reasserted, RegistryError, Release, Touched},
+    id::SimulationId,
+    registry::{Event, FencingToken, Reasserted, RegistryError, Release, Touched},
     simulations::{SimulationHandle, Simulations},
 };
 
@@ -23,6 +24,9 @@ const MAX_RELEASES: usize = 100_000;
 /// How many events wait at most to be announced. Those who miss one look again.
 const MAX_EVENTS: usize = 10_000;
 
+/// How many ends are remembered that the registry was told of, as it may forget them.
+const MAX_REMEMBERED: usize = 1_000;
+
 /// What the registry is to be told.
 #[derive(Default)]
 pub(super) struct Registrar {
@@ -30,6 +34,8 @@ pub(super) struct Registrar {
     used: Mutex<Vec<SimulationHandle>>,
     /// Each with whoever waits for it to be told.
     releases: Mutex<VecDeque<(Release, oneshot::Sender<()>)>>,
+    /// The last ends that it was told of.
+    told: Mutex<VecDeque<Release>>,
     events: Mutex<VecDeque<Event>>,
     /// Whether all simulations are to be written down again.
     reasserts_all: std::sync::atomic::AtomicBool,
@@ -55,6 +61,31 @@ impl Registrar {
         told
     }
 
+    /// Notes an end that the registry was told of.
+    pub(super) fn remember(&self, release: Release) {
+        let mut told = self.told.lock().expect("no holder panics");
+        if told.len() >= MAX_REMEMBERED {
+            told.pop_front();
+        }
+        told.push_back(release);
+    }
+
+    /// The end that the claim under this token has come to.
+    pub(super) fn end_of(&self, id: &SimulationId, token: &FencingToken) -> Option<Release> {
+        let told = self.told.lock().expect("no holder panics");
+        let mut told = told.iter();
+        told.find(|end| end.id == *id && end.token == *token)
+            .cloned()
+    }
+
+    /// Tells the registry once more of the last ends, in case that it has forgotten them.
+    fn retell_ends(&self) {
+        let told = self.told.lock().expect("no holder panics").clone();
+        for release in told {
+            self.wait_for_registry(release, oneshot::channel().0);
+        }
+    }
+
     fn wait_for_registry(&self, release: Release, told: oneshot::Sender<()>) {
         let mut releases = self.releases.lock().expect("no holder panics");
         if releases.len() >= MAX_RELEASES {
@@ -73,9 +104,10 @@ impl Registrar {
         self.hurry.notify_one();
     }
 
-    /// Has all simulations written down again.
+    /// Has all simulations written down again, and the last ends.
     pub(super) fn reassert_all(&self) {
         self.reasserts_all.store(true, Ordering::Release);
+        self.retell_ends();
         self.hurry.notify_one();
     }
 

@@ -28,10 +28,21 @@ impl Fleet {
 
     /// Starts an instance for each of these ways to the registry, which may lead through proxies.
     pub(crate) async fn start_at(redis_urls: &[&str], extra_env: &[(&str, &str)]) -> Self {
+        let own = vec![Vec::new(); redis_urls.len()];
+        Self::start_each(redis_urls, extra_env, &own).await
+    }
+
+    /// The same with settings of its own for each, which win over those of all.
+    pub(crate) async fn start_each(
+        redis_urls: &[&str],
+        extra_env: &[(&str, &str)],
+        own_env: &[Vec<(&str, &str)>],
+    ) -> Self {
         let settings: Vec<_> = redis_urls
             .iter()
+            .zip(own_env)
             .enumerate()
-            .map(|(n, url)| settings(&name(n), url, extra_env))
+            .map(|(n, (url, own))| settings(&name(n), url, &[extra_env, own].concat()))
             .collect();
         let instances = join_all(settings.iter().map(|env| spawn(env))).await;
         Self {

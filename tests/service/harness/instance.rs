@@ -2,7 +2,9 @@
 
 use std::{
     net::SocketAddr,
+    path::{Path, PathBuf},
     process::{Command, ExitStatus},
+    sync::OnceLock,
     time::Duration,
 };
 
@@ -13,6 +15,8 @@ use crate::harness::{Client, process::Process};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_rapier-physics-service");
 const START: Duration = Duration::from_secs(20);
+/// What is started instead of the binary that was built for the tests.
+static OTHER_PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 
 /// A server that answers on a port of its own and is gone when this is dropped.
 pub(crate) struct Instance {
@@ -128,6 +132,11 @@ impl Instance {
         self.process_mut().exit(deadline).await
     }
 
+    /// Whether the child process has not ended.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.process_mut().ended().is_none()
+    }
+
     /// What the child process has printed so far.
     pub(crate) fn log(&self) -> Vec<String> {
         self.process().log().lines()
@@ -148,6 +157,20 @@ impl Instance {
     }
 }
 
+/// The program that children of this process run.
+pub(crate) fn program() -> &'static Path {
+    OTHER_PROGRAM
+        .get()
+        .map_or(Path::new(BINARY), PathBuf::as_path)
+}
+
+/// Has children of this process run another program, once and before the first is started.
+pub(crate) fn run_instead(program: PathBuf) {
+    OTHER_PROGRAM
+        .set(program)
+        .expect("it is chosen once, before anything is started");
+}
+
 /// Starts the real binary with settings it must refuse, and waits for its end.
 pub(crate) async fn refused_start(args: &[&str], env: &[(&str, &str)]) -> Refusal {
     let mut process = start(args, env);
@@ -159,7 +182,7 @@ pub(crate) async fn refused_start(args: &[&str], env: &[(&str, &str)]) -> Refusa
 }
 
 fn start(args: &[&str], env: &[(&str, &str)]) -> Process {
-    let mut command = Command::new(BINARY);
+    let mut command = Command::new(program());
     command
         .env_clear()
         .env("HOST", "127.0.0.1")

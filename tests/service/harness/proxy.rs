@@ -24,17 +24,33 @@ const SOON: Duration = Duration::from_secs(20);
 
 /// Passes what arrives on a port of its own to another address, and back, until it is dropped.
 pub(crate) struct Proxy {
-    target: SocketAddr,
+    target: watch::Sender<SocketAddr>,
     address: SocketAddr,
     passage: watch::Sender<Passage>,
     /// Listens and carries every connection; empty while the proxy is cut.
     task: JoinSet<()>,
 }
 
+/// Which ways nothing passes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Ways {
+    /// What clients send.
+    Forth,
+    /// What they are answered.
+    Back,
+    Both,
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Passage {
     After(Duration),
-    Blocked,
+    Blocked(Ways),
+}
+
+impl Passage {
+    fn is_blocked(self, way: Ways) -> bool {
+        matches!(self, Self::Blocked(ways) if ways == way || ways == Ways::Both)
+    }
 }
 
 impl Proxy {
@@ -46,6 +62,7 @@ impl Proxy {
                 Ok(listener) => {
                     let address = listener.local_addr().expect("a bound port has an address");
                     let (passage, _) = watch::channel(Passage::After(Duration::ZERO));
+                    let (target, _) = watch::channel(target);
                     let mut proxy = Self {
                         target,
                         address,
@@ -83,7 +100,17 @@ impl Proxy {
 
     /// Keeps connections open, takes new ones, and passes nothing that arrives from now on.
     pub(crate) fn blackhole(&self) {
-        self.passage.send_replace(Passage::Blocked);
+        self.swallow(Ways::Both);
+    }
+
+    /// The same in some directions only.
+    pub(crate) fn swallow(&self, ways: Ways) {
+        self.passage.send_replace(Passage::Blocked(ways));
+    }
+
+    /// Leads new connections somewhere else; those that are open stay where they are.
+    pub(crate) fn redirect(&self, target: SocketAddr) {
+        self.target.send_replace(target);
     }
 
     /// Passes everything this much later, in each direction.
@@ -95,27 +122,33 @@ impl Proxy {
     pub(crate) async fn heal(&mut self) {
         self.passage.send_replace(Passage::After(Duration::ZERO));
         if self.task.is_empty() {
-            let listener = TcpListener::bind(self.address)
-                .await
-                .expect("nobody takes a port below those of outgoing connections");
+            // Another test may look for a moment whether the port is free.
+            let bound = eventually(SOON, "the proxy listens again", async || {
+                TcpListener::bind(self.address).await
+            });
+            let listener = bound.await;
             self.listen(listener);
         }
     }
 
     fn listen(&mut self, listener: TcpListener) {
-        self.task
-            .spawn(serve(listener, self.target, self.passage.subscribe()));
+        let (target, passage) = (self.target.subscribe(), self.passage.subscribe());
+        self.task.spawn(serve(listener, target, passage));
     }
 }
 
 /// One task for all connections: they end together with it.
-async fn serve(listener: TcpListener, target: SocketAddr, passage: watch::Receiver<Passage>) {
+async fn serve(
+    listener: TcpListener,
+    target: watch::Receiver<SocketAddr>,
+    passage: watch::Receiver<Passage>,
+) {
     let mut connections = FuturesUnordered::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
                 if let Ok((client, _)) = accepted {
-                    connections.push(carry(client, target, passage.clone()));
+                    connections.push(carry(client, target.clone(), passage.clone()));
                 }
             }
             Some(_over) = connections.next() => {}
@@ -125,10 +158,11 @@ async fn serve(listener: TcpListener, target: SocketAddr, passage: watch::Receiv
 
 async fn carry(
     client: TcpStream,
-    target: SocketAddr,
+    target: watch::Receiver<SocketAddr>,
     mut passage: watch::Receiver<Passage>,
 ) -> io::Result<()> {
-    passes(&mut passage).await;
+    passes(&mut passage, Ways::Forth).await;
+    let target = *target.borrow();
     let server = TcpStream::connect(target).await?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
@@ -136,8 +170,8 @@ async fn carry(
     let (from_server, to_server) = server.into_split();
     // One direction that breaks takes the other with it; one that ends in order does not.
     tokio::try_join!(
-        pump(from_client, to_server, passage.clone()),
-        pump(from_server, to_client, passage),
+        pump(from_client, to_server, passage.clone(), Ways::Forth),
+        pump(from_server, to_client, passage, Ways::Back),
     )?;
     Ok(())
 }
@@ -146,15 +180,16 @@ async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     mut passage: watch::Receiver<Passage>,
+    way: Ways,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let n = from.read(&mut buffer).await?;
-        let late = passes(&mut passage).await;
+        let late = passes(&mut passage, way).await;
         if late > Duration::ZERO {
             tokio::time::sleep(late).await;
             // It may have been blocked in the meantime.
-            passes(&mut passage).await;
+            passes(&mut passage, way).await;
         }
         if n == 0 {
             return to.shutdown().await;
@@ -163,15 +198,15 @@ async fn pump(
     }
 }
 
-/// Waits while nothing passes; how late the rest is.
-async fn passes(passage: &mut watch::Receiver<Passage>) -> Duration {
+/// Waits while nothing passes this way; how late the rest is.
+async fn passes(passage: &mut watch::Receiver<Passage>, way: Ways) -> Duration {
     match passage
-        .wait_for(|now| *now != Passage::Blocked)
+        .wait_for(|now| !now.is_blocked(way))
         .await
         .as_deref()
     {
         Ok(Passage::After(late)) => *late,
         // The proxy is being dropped, and this task with it.
-        Ok(Passage::Blocked) | Err(_) => Duration::ZERO,
+        Ok(Passage::Blocked(_)) | Err(_) => Duration::ZERO,
     }
 }

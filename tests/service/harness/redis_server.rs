@@ -259,6 +259,11 @@ impl RedisServer {
             .expect("changes are written somewhere")
     }
 
+    /// What it has printed since it was last started.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.process.log().lines()
+    }
+
     /// Stops it where it is: connections stay open and nothing is answered.
     pub(crate) fn pause(&self) {
         self.process.stop();

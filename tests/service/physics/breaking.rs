@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     harness::{number, sphere},
-    physics::{G, World, close, near, position, with},
+    physics::{G, World, close, loose_box, near, position, with},
 };
 
 /// A ball of 10 kg below a hook.
@@ -48,6 +48,59 @@ async fn a_joint_breaks_above_its_threshold_and_holds_below_it() {
                 near(force, weight, 0.02, &what);
             } else {
                 assert_eq!(shown.get("impulse"), None, "{what}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_joint_bears_as_much_however_many_rounds_the_solver_takes() {
+    let weight = 10.0 * G;
+    let load = json!({"additional_solver_iterations": 4});
+    // What asks for more rounds is the load, what lies on it, something far away, or something far
+    // away beside a multibody.
+    for asking in ["weight", "rider", "stranger", "neighbour"] {
+        for (share, holds) in [(1.15, true), (0.85, false)] {
+            let joint = json!({"joint_type": "fixed", "anchor_a": [0, -1, 0]});
+            let mut scene = hanging(&joint);
+            let rider = loose_box("rider", [0.2, 0.2, 0.2], [0.0, 4.4, 0.0]);
+            let rider = with(rider, &json!({"mass": 1e-3, "restitution": 0}));
+            let far = |id: &str, x: f64| {
+                with(sphere(id, 0.3, [x, 4.0, 0.0]), &json!({"gravity_scale": 0}))
+            };
+            for body in [
+                rider,
+                far("stranger", 9.0),
+                far("neighbour", 19.0),
+                far("arm", 21.0),
+            ] {
+                scene["bodies"].as_array_mut().expect("a list").push(body);
+            }
+            for body in scene["bodies"].as_array_mut().expect("a list") {
+                if body["id"] == asking {
+                    *body = with(body.clone(), &load);
+                }
+            }
+            scene["joints"][0]["break_force"] = json!(share * weight);
+            if asking == "neighbour" {
+                let elbow = json!({"id": "elbow", "joint_type": "revolute", "body_a": "neighbour",
+                                   "body_b": "arm", "anchor_a": [2, 0, 0], "multibody": true});
+                scene["joints"].as_array_mut().expect("a list").push(elbow);
+            }
+            let world = World::new(&scene).await;
+
+            world.step(60).await;
+
+            let shown = world.client.joint(&world.sim, "tie").await.json();
+            let what = format!("{asking}, {share}: {shown}");
+            assert_eq!(shown["broken"], json!(!holds), "{what}");
+            if holds {
+                near(
+                    number(&shown["impulse"]["linear"]) / 0.01,
+                    weight,
+                    0.02,
+                    &what,
+                );
             }
         }
     }

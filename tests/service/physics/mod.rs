@@ -1,9 +1,12 @@
 //! The physics a client observes, against what the textbook says.
 
+mod bad_engine_input;
 mod bounces;
 mod breaking;
+mod contact_places;
 mod contacts;
 mod drag;
+mod driving;
 mod dynamics;
 mod events;
 mod forces;
@@ -18,11 +21,13 @@ mod plane_worlds;
 mod quarantine;
 mod reaching;
 mod resting;
+mod runaways;
 mod sensors;
 mod shapes_refused;
 mod surfaces;
 mod teleports;
 mod time;
+mod walkers;
 
 use serde_json::{Value, json};
 

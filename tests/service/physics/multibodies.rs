@@ -285,3 +285,27 @@ async fn a_limit_stops_a_link_and_friction_holds_it() {
         assert_eq!(angle.abs() < 0.05, holds, "{friction}: {angle}");
     }
 }
+
+#[tokio::test]
+async fn no_body_of_a_multibody_can_be_disabled() {
+    let ball = |id: &str, x: f64| sphere(id, 0.5, [x, 5.0, 0.0]);
+    let joint = |id: &str, b: &str| {
+        json!({"id": id, "joint_type": "revolute", "body_a": "a", "body_b": b, "anchor_a": [3, 0, 0],
+               "multibody": true})
+    };
+    let off = with(ball("off", 9.0), &json!({"enabled": false}));
+    let world = World::new(&json!({
+        "bodies": [ball("a", 0.0), ball("b", 3.0), off], "joints": [joint("hinge", "b")],
+    }))
+    .await;
+
+    for id in ["a", "b"] {
+        let path = format!("/simulations/{}/bodies/{id}", world.sim);
+        let disabled = world.client.patch(path, &json!({"enabled": false})).await;
+        disabled.expect_problem(422, "invalid_value");
+    }
+    let path = format!("/simulations/{}/joints", world.sim);
+    let hung = world.client.post(path, &joint("second", "off")).await;
+    hung.expect_problem(422, "invalid_value");
+    world.step(10).await;
+}

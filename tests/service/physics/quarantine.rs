@@ -139,3 +139,77 @@ async fn a_huge_but_finite_impulse_leaves_a_body_at_the_speed_limit() {
         pushed.expect_problem(422, "invalid_value");
     }
 }
+
+#[tokio::test]
+async fn whatever_makes_time_pass_names_the_body_it_cost() {
+    let all = json!({"force": [3e38, 0.0, 0.0]});
+    let one = json!({"op": "force", "body_id": "feather", "force": [3e38, 0, 0]});
+    let steps = json!({"op": "step", "steps": 20});
+    for (route, request) in [
+        ("step", json!({"steps": 20})),
+        ("bodies/before/trajectory", json!({"steps": 20})),
+        ("commands", json!({"steps": 20})),
+        ("commands", json!({"commands": [steps]})),
+        (
+            "commands",
+            json!({"commands": [one, steps], "atomic": false}),
+        ),
+    ] {
+        let world = world().await;
+        if request["atomic"].is_null() {
+            world.force("feather", &all).await;
+        }
+
+        let path = format!("/simulations/{}/{route}", world.sim);
+        let reply = world.client.post(path, &request).await;
+
+        let reply = reply.expect_status(200).json();
+        no_null(&reply);
+        assert_eq!(reply["quarantined"], json!(["feather"]), "{route}");
+        let path = format!("/simulations/{}/events", world.sim);
+        let told = world.client.get(path).await.expect_status(200).json();
+        let told = told["events"].as_array().expect("a list").clone();
+        let event = told.iter().find(|event| event["type"] == "quarantined");
+        let event = event.unwrap_or_else(|| panic!("{route}: {told:?}"));
+        assert_eq!(event["body_id"], "feather", "{route}");
+        let bodies = world.client.bodies(&world.sim).await.json();
+        assert_eq!(
+            find_body(&bodies, "feather")["quarantined"],
+            true,
+            "{route}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_multibody_that_runs_away_comes_apart_and_is_told_of_in_numbers() {
+    // The arm can only turn in the plane of the wall, and cannot get out of it.
+    let post = json!({"id": "post", "kind": "static", "shape": "box", "size": [0.1, 0.1, 0.1],
+                      "position": [0, 2, 0]});
+    let arm = json!({"id": "arm", "shape": "box", "size": [0.1, 1, 0.1], "position": [0, 1.5, 0]});
+    let wall = json!({"id": "wall", "kind": "static", "shape": "plane", "normal": [0, 0, 1]});
+    let hinge = json!({"id": "hinge", "joint_type": "revolute", "body_a": "post", "body_b": "arm",
+                       "anchor_b": [0, 0.5, 0], "axis": [0, 0, 1], "multibody": true});
+    let world = World::new(&json!({"bodies": [wall, post, arm], "joints": [hinge]})).await;
+
+    for _ in 0..4 {
+        no_null(
+            &world
+                .record("arm", &json!({"steps": 200, "every": 20}))
+                .await,
+        );
+    }
+    let state = world.step(1).await;
+    let path = format!("/simulations/{}/joints/hinge", world.sim);
+    let joint = world.client.get(path).await.expect_status(200).json();
+
+    no_null(&state);
+    assert_eq!(joint["broken"], true, "{joint}");
+    assert!(
+        velocity(&state, "arm").iter().all(|v| v.abs() <= 400.1),
+        "{state}"
+    );
+    let path = format!("/simulations/{}/joints/hinge", world.sim);
+    world.client.delete(path).await.expect_status(204);
+    no_null(&world.step(10).await);
+}

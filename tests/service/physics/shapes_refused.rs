@@ -9,7 +9,7 @@ use proptest::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    harness::zero_gravity,
+    harness::{Reply, zero_gravity},
     physics::{World, with},
 };
 
@@ -152,6 +152,10 @@ async fn what_makes_no_sense_is_refused_with_the_place_it_stands_at() {
             "/indices",
         ),
         (json!({"shape": "convex_hull", "vertices": []}), "/vertices"),
+        (
+            json!({"shape": "convex_hull", "vertices": [[0, 0, 0], [1, 0, 0]]}),
+            "/vertices",
+        ),
         (
             json!({"shape": "convex_hull", "vertices": triangle}),
             "/vertices",
@@ -343,11 +347,9 @@ async fn what_makes_no_sense_is_refused_with_the_place_it_stands_at() {
         let body = with(body, &json!({"id": "body"}));
         let reply = world.client.add_body(&world.sim, &body).await;
         let problem = reply.expect_problem(422, "invalid_value");
-        assert!(
-            problem.pointers().iter().any(|found| found == pointer),
-            "{body}: {:?}",
-            problem.pointers()
-        );
+        let pointers = problem.pointers();
+        let named = pointers.iter().filter(|found| *found == pointer).count();
+        assert_eq!(named, 1, "{body}: {pointers:?}");
     }
     let unknown =
         json!({"id": "body", "colliders": [{"shape": "sphere", "radius": 1, "colour": "red"}]});
@@ -428,6 +430,39 @@ async fn what_is_too_much_is_refused_by_the_name_of_its_limit() {
             "{limit}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_simulation_has_so_many_colliders_and_no_more() {
+    let world = World::with_flags(&["--max-colliders-per-simulation", "4"], &json!({})).await;
+    let (client, sim) = (&world.client, &world.sim);
+    let body = |id: &str, count: usize| json!({"id": id, "colliders": vec![json!({"shape": "sphere", "radius": 1}); count]});
+    let refused = |reply: Reply, used: usize| {
+        let problem = reply.expect_problem(422, "limit_exceeded").body;
+        let told = (&problem["limit"], &problem["maximum"], &problem["used"]);
+        let limit = "MAX_COLLIDERS_PER_SIMULATION";
+        assert_eq!(told, (&json!(limit), &json!(4), &json!(used)));
+    };
+    let many = json!([body("a", 3), body("b", 2)]);
+    refused(client.add_body(sim, &many).await, 5);
+    refused(client.create_simulation(&json!({"bodies": many})).await, 5);
+    let both = json!([body("a", 2), body("b", 2)]);
+    client.add_body(sim, &both).await.expect_status(201);
+
+    refused(client.add_body(sim, &body("c", 1)).await, 5);
+    let three = json!({"colliders": body("", 3)["colliders"]});
+    refused(client.patch_body(sim, "a", &three).await, 5);
+    // In a batch each command is judged by what those before it leave.
+    let one = json!({"op": "patch_body", "body_id": "a", "colliders": body("", 1)["colliders"]});
+    let with = |op: &str, body: Value| with(body, &json!({"op": op}));
+    let batch = json!({"commands": [
+        {"op": "remove_body", "body_id": "b"}, one, with("add_body", body("c", 3)),
+    ]});
+    let path = format!("/simulations/{sim}/commands");
+    client.post(&path, &batch).await.expect_status(200);
+    refused(client.add_body(sim, &body("d", 2)).await, 6);
+    let batch = json!({"commands": [one, with("add_body", body("d", 1))]});
+    refused(client.post(&path, &batch).await, 5);
 }
 
 #[tokio::test]

@@ -4,11 +4,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 use rapier_physics_service::physics::{
-    Command, NO_ASSETS, Snapshot, SnapshotError, Steps, World, WorldLimits,
+    Command, Snapshot, SnapshotError, Steps, World, WorldLimits,
 };
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{in_another_process, scenes, written};
+use super::{in_another_process, scenes, whole, written};
 
 /// How many damaged snapshots there are of either kind.
 const CASES: usize = 5_000;
@@ -19,11 +19,11 @@ const CHECKSUM: usize = 8;
 #[test]
 fn a_damaged_snapshot_is_always_refused() {
     let mut random = StdRng::seed_from_u64(1);
-    let snapshots = snapshots();
+    let (snapshots, assets) = (snapshots(), whole::assets());
     for case in 0..CASES {
         let whole = &snapshots[case % snapshots.len()];
         let bytes = damaged(whole, &mut random);
-        let refused = Snapshot::from_bytes(bytes).restore(&NO_ASSETS).err();
+        let refused = Snapshot::from_bytes(bytes).restore(&assets).err();
         assert!(
             matches!(refused, Some(SnapshotError::Damaged)),
             "case {case}: {refused:?}"
@@ -43,7 +43,7 @@ async fn a_damaged_snapshot_under_a_new_checksum_ends_no_process() {
 #[ignore = "whoever runs it may not survive it: another test does, in a process of its own"]
 fn what_is_restored_of_damage_can_be_stepped() {
     let mut random = StdRng::seed_from_u64(2);
-    let snapshots = snapshots();
+    let (snapshots, assets) = (snapshots(), whole::assets());
     let [mut restored, mut failed] = [0, 0];
     for case in 0..CASES {
         let whole = &snapshots[case % snapshots.len()];
@@ -56,7 +56,7 @@ fn what_is_restored_of_damage_can_be_stepped() {
         };
         println!("case {case}");
         let bytes = [&xxh3_64(&packed).to_le_bytes()[..], &packed].concat();
-        let Ok(mut world) = Snapshot::from_bytes(bytes).restore(&NO_ASSETS) else {
+        let Ok(mut world) = Snapshot::from_bytes(bytes).restore(&assets) else {
             continue;
         };
         restored += 1;

@@ -4,6 +4,7 @@
 mod damage;
 mod scenes;
 mod shapes;
+mod whole;
 
 use std::{
     io::{Read, Seek},
@@ -44,6 +45,9 @@ const ENDINGS: &[(&str, &str)] = &[
     ("every shape and setting", "301ae8cc91072845"),
     ("controllers under way", "861197e76418ffd1"),
     ("joints of every type", "63beda2f5b4b12e9"),
+    ("robots on a roof", "e66bb7d81850ed6f"),
+    ("runs with a script", "5b00eba095f25c8e"),
+    ("what goes beyond all bounds", "6be1e2b720d2905f"),
 ];
 
 #[test]
@@ -97,6 +101,40 @@ fn what_is_asleep_is_asleep_and_what_bounces_bounces_when_it_is_written_down() {
     let ball = state("a ball in the middle of a bounce")["bodies"][1].clone();
     assert_eq!(ball["contacts"], json!(["floor"]), "{ball}");
     assert!(!is_at_rest(&ball), "{ball}");
+}
+
+#[test]
+fn joints_break_bodies_go_beyond_all_bounds_and_forces_are_told_of_before_and_after_the_moment() {
+    let told = |name: &str, kind: &str| -> [usize; 2] {
+        let scenes = scenes::all();
+        let found = scenes.iter().find(|scene| scene.name == name);
+        let scene = found.expect("there is such a scene");
+        let count = |world: &World| {
+            let view = world.view();
+            let page = serde_json::to_value(view.events(0, usize::MAX)).expect("it can be written");
+            let events = page["events"].as_array().into_iter().flatten();
+            events.filter(|event| event["type"] == kind).count()
+        };
+        let mut world = scene.until_the_moment();
+        let before = count(&world);
+        for _ in 0..250 {
+            scene.go_on(&mut world);
+        }
+        [before, count(&world)]
+    };
+    for (name, kind) in [
+        ("joints of every type", "joint_broken"),
+        ("what goes beyond all bounds", "joint_broken"),
+        ("what goes beyond all bounds", "quarantined"),
+        ("runs with a script", "contact_force"),
+        ("sensors that are crossed", "sensor_entered"),
+    ] {
+        let [before, after] = told(name, kind);
+        assert!(
+            0 < before && before < after,
+            "{name}, {kind}: {before}, {after}"
+        );
+    }
 }
 
 #[test]

@@ -5,14 +5,14 @@ use std::f64::consts::FRAC_1_SQRT_2;
 use rapier_physics_service::{
     id::{BodyId, ControllerId, JointId},
     physics::{
-        BodySpec, Command, Force, Impulse, JointSpec, NO_ASSETS, PhysicsError, Snapshot, Steps,
-        Vec3, World, WorldConfig, WorldLimits,
+        BodySpec, Command, Force, Impulse, JointSpec, PhysicsError, Snapshot, Steps, Vec3, World,
+        WorldConfig, WorldLimits,
     },
 };
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::shapes;
+use super::{shapes, whole};
 
 /// How long a scene goes on after its snapshot, in steps.
 pub(super) const AFTERMATH: u32 = 500;
@@ -34,6 +34,7 @@ impl Scene {
     pub(super) fn begin(&self) -> World {
         let config: WorldConfig = read(self.config.clone());
         let mut world = World::new(config);
+        world.provide(&whole::assets());
         let bodies = self.bodies.iter().cloned().map(read::<BodySpec>).collect();
         let joints = self.joints.iter().cloned().map(read::<JointSpec>).collect();
         apply(&mut world, &Command::AddBodies(bodies)).expect("the bodies are sound");
@@ -64,7 +65,7 @@ impl Scene {
 
 /// A world from the bytes of its snapshot.
 pub(super) fn restored(bytes: &[u8]) -> World {
-    let restored = Snapshot::from_bytes(bytes.to_vec()).restore(&NO_ASSETS);
+    let restored = Snapshot::from_bytes(bytes.to_vec()).restore(&whole::assets());
     restored.expect("the bytes are those that were written")
 }
 
@@ -95,6 +96,9 @@ pub(super) fn all() -> Vec<Scene> {
         shapes::scene(),
         driven(),
         joints(),
+        whole::robots(),
+        whole::scripted(),
+        whole::beyond(),
     ]
 }
 
@@ -256,7 +260,7 @@ fn joints() -> Scene {
     }
 }
 
-fn patched(joint: &str, patch: Value) -> Command {
+pub(super) fn patched(joint: &str, patch: Value) -> Command {
     Command::PatchJoint(joint_id(joint), Box::new(read(patch)))
 }
 
@@ -622,7 +626,7 @@ fn steer(controller: &str, patch: &Value) -> Command {
     Command::PatchController(id, read(patch.clone()))
 }
 
-fn floor() -> Value {
+pub(super) fn floor() -> Value {
     json!({"id": "floor", "shape": "plane", "friction": 0.7})
 }
 
@@ -640,7 +644,7 @@ fn hinge(id: &str, body_a: &str, body_b: &str) -> Value {
         "anchor_a": [0.4, 0.1, 0], "anchor_b": [-0.4, 0, 0]})
 }
 
-fn step(count: u32) -> Command {
+pub(super) fn step(count: u32) -> Command {
     Command::Step(Steps { count, dt: None })
 }
 
@@ -648,7 +652,7 @@ fn configure(patch: &Value) -> Command {
     Command::Configure(read(patch.clone()))
 }
 
-fn add(body: &Value) -> Command {
+pub(super) fn add(body: &Value) -> Command {
     Command::AddBody(Box::new(read(body.clone())))
 }
 
@@ -682,15 +686,15 @@ fn hold(body: &str, force: [f64; 3], point: Option<[f64; 3]>) -> Command {
     Command::SetForce(body_id(body), force)
 }
 
-fn body_id(id: &str) -> BodyId {
+pub(super) fn body_id(id: &str) -> BodyId {
     BodyId::parse(id).expect("the id is well-formed")
 }
 
-fn joint_id(id: &str) -> JointId {
+pub(super) fn joint_id(id: &str) -> JointId {
     JointId::parse(id).expect("the id is well-formed")
 }
 
-fn read<T: serde::de::DeserializeOwned>(value: Value) -> T {
+pub(super) fn read<T: serde::de::DeserializeOwned>(value: Value) -> T {
     serde_json::from_value(value).expect("the value is well-formed")
 }
 

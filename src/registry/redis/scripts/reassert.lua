@@ -15,6 +15,9 @@ if held[1] then
   if order == 0 then
     token = held[1]
   end
+elseif is_journalled and string.find(redis.call('GET', KEYS[2]) or '', '^destroyed') then
+  -- By somebody who had gone on with it while I was out of reach.
+  return {'lost'}
 elseif is_new then
   local time = redis.call('TIME')
   local nonce = string.match(token, ':(.*)$')
