@@ -17,14 +17,12 @@ FUZZER := target/fuzzer/.installed-$(FUZZER_VERSION)-$(VALIDATOR_VERSION)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: check test fuzz chaos sim mutants run bench deny doc image help system
+.PHONY: check test fuzz chaos sim mutants examples run bench deny doc image help system
 
 # What `make chaos` does unless told otherwise.
 SECONDS := 60
 FAULTS := all
 RUNS := 1
-# What the simulator runs: make sim SEEDS=200000, or SEED=n to see what happens in one.
-export SEEDS SEED JOBS
 
 check: system ## format, clippy, rustdoc (warnings are errors), dependencies
 	cargo fmt --check
@@ -40,7 +38,8 @@ fuzz: system $(FUZZER) ## every operation against tens of thousands of made-up r
 chaos: system ## a fleet under seeded faults: SEED=1 SECONDS=60 FAULTS=all RUNS=1
 	cargo test --locked --test chaos -- --seed $(or $(SEED),1) --seconds $(SECONDS) --faults $(FAULTS) --runs $(RUNS)
 
-# Optimised, but with every assertion, and the dependencies are those of the tests.
+# Optimised, but with every assertion, and the dependencies are those of the tests. It reads SEEDS, SEED and JOBS from
+# the environment, where make puts what it is given.
 sim: export CARGO_PROFILE_DEV_OPT_LEVEL := 1
 sim: ## the protocol against a store that fails: SEEDS=n seeds, or SEED=n to read one
 	@cargo test --locked --quiet --test sim
@@ -51,7 +50,6 @@ mutants: ## whether the simulator finds bugs that are planted
 run: ## the release build on port 9000
 	cargo run --release --locked
 
-.PHONY: examples
 examples: system ## every example of the documents, against a service of its own
 	cargo build --locked
 	python3 docs/examples/run.py --binary target/debug/rapier-physics-service

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::harness::{Call, Client, Fleet, RedisServer, ground, sphere};
+use crate::harness::{Call, Client, Fleet, RedisServer, ground, setting, sphere};
 
 const TOOLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/fuzzer/bin");
 const CONFIGURATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fuzz");
@@ -40,12 +40,8 @@ async fn what_a_fuzzer_makes_up_is_answered_as_documented() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes: `make fuzz` runs it"]
 async fn what_a_fuzzer_makes_up_for_long_is_answered_as_documented() {
-    let report = fuzz(
-        "long",
-        &["--phases", "examples,coverage,fuzzing,stateful"],
-        250,
-    )
-    .await;
+    let phases = &["--phases", "examples,coverage,fuzzing,stateful"];
+    let report = fuzz("long", phases, setting("FUZZ_EXAMPLES", 60)).await;
 
     println!(
         "{} cases, no failure, seed {}",
@@ -57,7 +53,7 @@ async fn what_a_fuzzer_makes_up_for_long_is_answered_as_documented() {
 
 /// Has the fuzzer ask for everything in the document, each operation `examples` times in each way;
 /// what it reports, which has to be no failure.
-async fn fuzz(name: &'static str, arguments: &'static [&str], examples: u32) -> Value {
+async fn fuzz(name: &'static str, arguments: &'static [&str], examples: usize) -> Value {
     let redis = RedisServer::start().await;
     let fleet = Fleet::start(1, &redis.url(), &SETTINGS).await;
     let client = fleet[0].client();
