@@ -14,8 +14,8 @@ use crate::{
     },
     id::BodyId,
     physics::{
-        Batch, BodyStateView, Condition, Faults, Measure, Observe, Quat, StateField, Steps, Stop,
-        Vec3, present, present_object, present_word, word,
+        Batch, BodyStateView, Condition, Faults, JointPositions, Measure, Observe, Quat,
+        StateField, Steps, Stop, Vec3, present, present_object, present_word, word,
     },
 };
 
@@ -162,6 +162,17 @@ struct Told {
     body_id: Option<String>,
     #[schema(nullable = false)]
     joint_id: Option<String>,
+    #[schema(nullable = false)]
+    controller_id: Option<String>,
+    /// With the members below: how near `inverse_kinematics` has come.
+    #[schema(nullable = false)]
+    converged: Option<bool>,
+    #[schema(nullable = false)]
+    position_error: Option<f32>,
+    #[schema(nullable = false)]
+    orientation_error: Option<f32>,
+    #[schema(nullable = false)]
+    joints: Option<Vec<JointPositions>>,
     #[schema(nullable = false)]
     step: Option<u64>,
     #[schema(nullable = false)]

@@ -42,12 +42,13 @@ pub struct Observation {
 #[derive(Clone, Debug)]
 pub struct ObservedBody {
     id: BodyId,
-    values: Vec<Value>,
+    values: Vec<(StateField, Value)>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
 enum Value {
-    Vector(&'static str, Vec3),
+    Vector(Vec3),
     Orientation(Quat),
     Contacts(Vec<BodyId>),
     Sleeping(bool),
@@ -109,18 +110,19 @@ impl Observe {
                 .map(|&(_, other)| world.roster.body_at(other).0.clone())
                 .collect()
         };
-        let values = self.fields.iter().map(|&field| match field {
-            StateField::Position => Value::Vector("position", body.translation().into()),
+        let value = |field| match field {
+            StateField::Position => Value::Vector(body.translation().into()),
             StateField::Orientation => Value::Orientation((*body.rotation()).into()),
-            StateField::Velocity => Value::Vector("velocity", body.linvel().into()),
-            StateField::AngularVelocity => Value::Vector("angular_velocity", body.angvel().into()),
+            StateField::Velocity => Value::Vector(body.linvel().into()),
+            StateField::AngularVelocity => Value::Vector(body.angvel().into()),
             StateField::Contacts => Value::Contacts(contacts.map(touched).unwrap_or_default()),
             StateField::Sleeping => Value::Sleeping(body.is_sleeping()),
             StateField::Speed => Value::Speed(body.linvel().length()),
-        });
+        };
+        let fields = self.fields.iter();
         ObservedBody {
             id: id.clone(),
-            values: values.collect(),
+            values: fields.map(|&field| (field, value(field))).collect(),
         }
     }
 }
@@ -143,14 +145,8 @@ impl Serialize for ObservedBody {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(1 + self.values.len()))?;
         map.serialize_entry("id", &self.id)?;
-        for value in &self.values {
-            match value {
-                Value::Vector(name, vector) => map.serialize_entry(name, vector)?,
-                Value::Orientation(quat) => map.serialize_entry("orientation", quat)?,
-                Value::Contacts(names) => map.serialize_entry("contacts", names)?,
-                Value::Sleeping(flag) => map.serialize_entry("sleeping", flag)?,
-                Value::Speed(speed) => map.serialize_entry("speed", speed)?,
-            }
+        for (field, value) in &self.values {
+            map.serialize_entry(field.name(), value)?;
         }
         map.end()
     }
