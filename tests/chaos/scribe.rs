@@ -17,6 +17,8 @@ use crate::{
 
 /// From one look at all journals to the next.
 const PAUSE: Duration = Duration::from_millis(150);
+/// From one try to the next.
+const BREATH: Duration = Duration::from_millis(30);
 const GLANCE: Duration = Duration::from_secs(5);
 /// How many entries are read at once.
 const PAGE: usize = 10_000;
@@ -63,7 +65,7 @@ pub(crate) async fn whole(crowd: &Crowd, world: &World, patience: Duration) -> O
             }
         }
         turn += 1;
-        tokio::time::sleep(Duration::from_millis(30)).await;
+        tokio::time::sleep(BREATH).await;
     }
     None
 }
@@ -95,7 +97,7 @@ pub(crate) async fn answered(
         if begun.elapsed() >= patience {
             break;
         }
-        tokio::time::sleep(Duration::from_millis(30)).await;
+        tokio::time::sleep(BREATH).await;
     }
     Err(format!("not within {patience:?}: {trouble}"))
 }
