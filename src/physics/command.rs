@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    asset::AssetId,
+    asset::{AssetId, Assets},
     batch::{Batch, Report},
     body::{BodyPatch, BodySpec},
     config::WorldPatch,
@@ -272,14 +272,24 @@ impl Command {
         }
     }
 
-    /// How many convex decompositions it takes, of those that may be part of a batch.
-    pub(super) fn decompositions(&self) -> usize {
+    /// How many voxels its convex decompositions look at, if it may be part of a batch.
+    pub(super) fn decomposition_voxels(&self, assets: &Assets) -> usize {
+        let voxels = |spec: &BodySpec| spec.decomposition_voxels(assets);
         if let Self::AddBody(spec) = self {
-            spec.decompositions()
+            voxels(spec)
         } else if let Self::AddBodies(specs) = self {
-            specs.iter().map(BodySpec::decompositions).sum()
+            specs.iter().map(voxels).sum()
         } else if let Self::PatchBody(_, patch) = self {
-            patch.decompositions()
+            patch.decomposition_voxels(assets)
+        } else {
+            0
+        }
+    }
+
+    /// How often it improves coordinates at most.
+    pub(super) fn ik_iterations(&self) -> usize {
+        if let Self::InverseKinematics(request) = self {
+            request.max_iterations as usize
         } else {
             0
         }

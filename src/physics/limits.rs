@@ -55,13 +55,14 @@ pub const MAX_VERTICES_PER_SHAPE: usize = 100_000;
 pub(super) const MAX_VERTICES_PER_SIMULATION: usize = 1_000_000;
 /// Points of a convex hull, or vertices or half the triangles of a convex decomposition.
 pub(super) const MAX_HULL_POINTS: usize = 10_000;
-/// Voxels that a convex decomposition looks at, which takes a second or so: those in the box around
-/// each of its triangles.
-pub(super) const MAX_DECOMPOSITION_VOXELS: usize = 4_000_000;
-/// Convex decompositions in one request.
-pub(super) const MAX_DECOMPOSITIONS_PER_REQUEST: usize = 64;
-/// Convex decompositions in a simulation, which may all have to be made again at once.
-pub(super) const MAX_DECOMPOSITIONS_PER_SIMULATION: usize = 256;
+/// Voxels that all convex decompositions of one request look at, which takes two or three seconds.
+pub(super) const MAX_DECOMPOSITION_VOXELS_PER_REQUEST: usize = 8_000_000;
+/// Voxels that all convex decompositions of a simulation look at; all of them may have to be made
+/// again at once.
+pub(super) const MAX_DECOMPOSITION_VOXELS_PER_SIMULATION: usize = 32_000_000;
+/// How often all commands of one request together may improve coordinates, which takes a second or so for
+/// the largest multibodies.
+pub(super) const MAX_IK_ITERATIONS_PER_REQUEST: usize = 10_000;
 /// Voxels of one shape.
 pub(super) const MAX_VOXELS_PER_SHAPE: usize = 100_000;
 /// Boxes into which the voxels of one shape are merged.
@@ -76,14 +77,17 @@ pub const FIXED_LIMITS: [(&str, usize); 12] = [
     ("MAX_VERTICES_PER_SHAPE", MAX_VERTICES_PER_SHAPE),
     ("MAX_VERTICES_PER_SIMULATION", MAX_VERTICES_PER_SIMULATION),
     ("MAX_HULL_POINTS", MAX_HULL_POINTS),
-    ("MAX_DECOMPOSITION_VOXELS", MAX_DECOMPOSITION_VOXELS),
     (
-        "MAX_DECOMPOSITIONS_PER_REQUEST",
-        MAX_DECOMPOSITIONS_PER_REQUEST,
+        "MAX_DECOMPOSITION_VOXELS_PER_REQUEST",
+        MAX_DECOMPOSITION_VOXELS_PER_REQUEST,
     ),
     (
-        "MAX_DECOMPOSITIONS_PER_SIMULATION",
-        MAX_DECOMPOSITIONS_PER_SIMULATION,
+        "MAX_DECOMPOSITION_VOXELS_PER_SIMULATION",
+        MAX_DECOMPOSITION_VOXELS_PER_SIMULATION,
+    ),
+    (
+        "MAX_IK_ITERATIONS_PER_REQUEST",
+        MAX_IK_ITERATIONS_PER_REQUEST,
     ),
     ("MAX_VOXELS_PER_SHAPE", MAX_VOXELS_PER_SHAPE),
     ("MAX_VOXEL_BOXES_PER_SHAPE", MAX_VOXEL_BOXES_PER_SHAPE),
@@ -163,11 +167,20 @@ impl ReadLimits {
     }
 }
 
-/// Refuses more convex decompositions at once than there may be.
-pub(super) fn check_decompositions(used: usize) -> Result<(), PhysicsError> {
+/// Refuses larger convex decompositions at once than there may be.
+pub(super) fn check_decompositions(voxels: usize) -> Result<(), PhysicsError> {
     check(
-        "MAX_DECOMPOSITIONS_PER_REQUEST",
-        MAX_DECOMPOSITIONS_PER_REQUEST,
+        "MAX_DECOMPOSITION_VOXELS_PER_REQUEST",
+        MAX_DECOMPOSITION_VOXELS_PER_REQUEST,
+        voxels,
+    )
+}
+
+/// Refuses to improve coordinates more often than they may be.
+pub(super) fn check_ik_iterations(used: usize) -> Result<(), PhysicsError> {
+    check(
+        "MAX_IK_ITERATIONS_PER_REQUEST",
+        MAX_IK_ITERATIONS_PER_REQUEST,
         used,
     )
 }

@@ -9,7 +9,7 @@ use super::{
     draft::Draft,
     error::PhysicsError,
     limits::{
-        MAX_DECOMPOSITIONS_PER_SIMULATION, MAX_VERTICES_PER_SIMULATION, WorldLimits, check,
+        MAX_DECOMPOSITION_VOXELS_PER_SIMULATION, MAX_VERTICES_PER_SIMULATION, WorldLimits, check,
         check_decompositions,
     },
 };
@@ -60,18 +60,19 @@ fn check_specs<'a>(
     others: impl Iterator<Item = &'a BodySpec> + Clone,
     assets: &Assets,
 ) -> Result<(), PhysicsError> {
-    let taken_apart = specs.iter().map(BodySpec::decompositions).sum::<usize>();
-    if taken_apart > 0 {
-        check_decompositions(taken_apart)?;
-        check(
-            "MAX_DECOMPOSITIONS_PER_SIMULATION",
-            MAX_DECOMPOSITIONS_PER_SIMULATION,
-            taken_apart + others.clone().map(BodySpec::decompositions).sum::<usize>(),
-        )?;
-    }
     specs
         .iter()
         .try_for_each(|spec| spec.check_limits(assets))?;
+    let voxels = |spec: &BodySpec| spec.decomposition_voxels(assets);
+    let new = specs.iter().map(voxels).sum::<usize>();
+    if new > 0 {
+        check_decompositions(new)?;
+        check(
+            "MAX_DECOMPOSITION_VOXELS_PER_SIMULATION",
+            MAX_DECOMPOSITION_VOXELS_PER_SIMULATION,
+            new + others.clone().map(voxels).sum::<usize>(),
+        )?;
+    }
     let vertices = |spec: &BodySpec| spec.vertices(assets);
     let new: usize = specs.iter().map(vertices).sum();
     if new == 0 {

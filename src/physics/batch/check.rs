@@ -2,11 +2,12 @@
 
 use super::{Batch, placed};
 use crate::physics::{
+    command::Command,
     config::check_dt,
     draft::Draft,
     error::PhysicsError,
     fault::Faults,
-    limits::{WorldLimits, check_conditions, check_decompositions},
+    limits::{WorldLimits, check_conditions, check_decompositions, check_ik_iterations},
 };
 
 impl Batch {
@@ -19,8 +20,13 @@ impl Batch {
         limits: &WorldLimits,
     ) -> Result<(), PhysicsError> {
         limits.check_commands(self.items.len())?;
-        let taken_apart = self.items.iter().map(|item| item.command.decompositions());
-        check_decompositions(taken_apart.sum())?;
+        let commands = || self.items.iter().map(|item| &item.command);
+        check_decompositions(
+            commands()
+                .map(|command| command.decomposition_voxels(draft.assets))
+                .sum(),
+        )?;
+        check_ik_iterations(commands().map(Command::ik_iterations).sum())?;
         limits.check_steps(self.step_count())?;
         check_conditions(self.until.len())?;
 

@@ -254,10 +254,11 @@ impl BodySpec {
             .max(1)
     }
 
-    /// How many of its shapes are convex decompositions.
-    pub(in crate::physics) fn decompositions(&self) -> usize {
-        let is_one = |shape: &Bulk<'_>| shape.kind == ShapeKind::ConvexDecomposition;
-        self.bulks().filter(is_one).count()
+    /// How many voxels are looked at to take apart those of its shapes that are convex
+    /// decompositions.
+    pub(in crate::physics) fn decomposition_voxels(&self, assets: &Assets) -> usize {
+        let voxels = |shape: Bulk<'_>| shape.decomposition_voxels(assets);
+        self.bulks().map(voxels).sum()
     }
 
     /// The lists of its shapes.

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::{BodyKind, BodySpec, ColliderSpec};
 use crate::physics::{
-    asset::AssetId,
+    asset::{AssetId, Assets},
     fields::{copy_fields, each_field, given_fields, take_fields, with_fields},
     shape::{Bulk, PartSpec, ShapeKind, bulk, name_assets},
     vector::{Quat, Vec3, present, present_number, present_word},
@@ -216,10 +216,11 @@ impl BodyPatch {
         self.bulks().map(|shape| shape.effort()).sum()
     }
 
-    /// How many of its shapes are convex decompositions.
-    pub(in crate::physics) fn decompositions(&self) -> usize {
-        let is_one = |shape: &Bulk<'_>| shape.kind == ShapeKind::ConvexDecomposition;
-        self.bulks().filter(is_one).count()
+    /// How many voxels are looked at to take apart those of its shapes that are convex
+    /// decompositions.
+    pub(in crate::physics) fn decomposition_voxels(&self, assets: &Assets) -> usize {
+        let voxels = |shape: Bulk<'_>| shape.decomposition_voxels(assets);
+        self.bulks().map(voxels).sum()
     }
 
     /// The lists of its shapes.

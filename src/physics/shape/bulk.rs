@@ -1,6 +1,6 @@
 //! How much room and work a shape takes, as its lists tell without a copy of any.
 
-use super::{Cell, Heights, Indices, PartSpec, ShapeKind};
+use super::{Cell, Heights, Indices, PartSpec, ShapeKind, decomposition::voxels_looked_at};
 use crate::physics::{
     asset::{AssetId, Assets, mesh_weight},
     vector::Vec3,
@@ -18,6 +18,7 @@ pub(in crate::physics) struct Bulk<'a> {
     pub(in crate::physics) indices: Option<&'a Indices>,
     pub(in crate::physics) heights: Option<&'a Heights>,
     pub(in crate::physics) voxels: Option<&'a [Cell]>,
+    pub(in crate::physics) resolution: Option<u32>,
     pub(in crate::physics) parts: &'a [PartSpec],
 }
 
@@ -31,6 +32,7 @@ macro_rules! bulk {
             indices: $spec.indices.as_ref(),
             heights: $spec.heights.as_ref(),
             voxels: $spec.voxels.as_deref(),
+            resolution: $spec.resolution,
             parts: $parts,
         }
     };
@@ -68,6 +70,24 @@ impl Bulk<'_> {
             20
         };
         1 + of_parts.sum::<usize>() + listed / per_item
+    }
+
+    /// How many voxels are looked at to take it apart; none unless it is a decomposition.
+    pub(in crate::physics) fn decomposition_voxels(&self, assets: &Assets) -> usize {
+        if self.kind != ShapeKind::ConvexDecomposition {
+            return 0;
+        }
+        let listed = match self.indices {
+            Some(Indices::Triangles(indices)) => {
+                self.vertices.map(|vertices| (vertices, &**indices))
+            }
+            Some(Indices::Edges(_)) | None => None,
+        };
+        let uploaded = self.asset.and_then(|id| assets.mesh(id));
+        let uploaded = uploaded.map(|mesh| (&*mesh.vertices, &*mesh.indices));
+        uploaded.or(listed).map_or(0, |(vertices, indices)| {
+            voxels_looked_at(vertices, indices, self.resolution)
+        })
     }
 
     /// Whether it names any asset.

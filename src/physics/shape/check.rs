@@ -7,7 +7,7 @@ use rapier3d::prelude::SharedShape;
 use super::{
     Cell, PartSpec, ShapeSpec,
     build::{has_volume, make},
-    decomposition::{RESOLUTIONS, voxels_examined},
+    decomposition::RESOLUTIONS,
     resolve::{Along, Shape, Triangles},
     voxels::blocks,
 };
@@ -16,7 +16,7 @@ use crate::physics::{
     error::PhysicsError,
     fault::{Faults, LENGTHS, MAX_DISTANCE},
     limits::{
-        MAX_DECOMPOSITION_VOXELS, MAX_HULL_POINTS, MAX_SHAPES_PER_COMPOUND, MAX_VERTICES_PER_SHAPE,
+        MAX_HULL_POINTS, MAX_SHAPES_PER_COMPOUND, MAX_VERTICES_PER_SHAPE,
         MAX_VOXEL_BOXES_PER_SHAPE, MAX_VOXELS_PER_SHAPE, check,
     },
     vector::Vec3,
@@ -47,9 +47,7 @@ impl ShapeSpec {
             }
             Shape::ConvexHull(points) => check("MAX_HULL_POINTS", MAX_HULL_POINTS, points.len()),
             Shape::ConvexDecomposition(mesh) => {
-                check("MAX_HULL_POINTS", MAX_HULL_POINTS, mesh.weight())?;
-                let used = voxels_examined(&mesh, self.resolution);
-                check("MAX_DECOMPOSITION_VOXELS", MAX_DECOMPOSITION_VOXELS, used)
+                check("MAX_HULL_POINTS", MAX_HULL_POINTS, mesh.weight())
             }
             Shape::TriMesh(mesh) => check(
                 "MAX_VERTICES_PER_SHAPE",

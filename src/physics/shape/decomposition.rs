@@ -18,6 +18,7 @@ use super::{
     build::{has_volume, hull, points},
     resolve::Triangles,
 };
+use crate::physics::vector::Vec3;
 
 /// How finely a decomposition can look at a mesh, in voxels along its longest side.
 pub(super) const RESOLUTIONS: RangeInclusive<u32> = 8..=64;
@@ -27,6 +28,8 @@ const RESOLUTION: u32 = 32;
 const LEAST_FILL: f32 = 1e-3;
 /// How many parts a decomposition has at most unless it is told.
 const MAX_HULLS: u32 = 16;
+/// How much longer it takes to halve what some voxels fill than to look at each of them, measured.
+const HALVING_PASSES: f64 = 4.0;
 /// How many parts the engine takes a mesh apart into at least, if it does at all.
 const LEAST_PARTS: u32 = 4;
 
@@ -70,14 +73,18 @@ pub(super) fn decomposition(
     }
 }
 
-/// How many voxels the engine looks at to find those that the triangles pass through: for each of
-/// them all in the box around it.
-pub(super) fn voxels_examined(mesh: &Triangles<'_>, resolution: Option<u32>) -> usize {
+/// How many voxels the engine looks at: for each triangle all in the box around it, to find those
+/// that it passes through, and then all that there may be, to halve what they fill.
+pub(super) fn voxels_looked_at(
+    vertices: &[Vec3],
+    indices: &[[u32; 3]],
+    resolution: Option<u32>,
+) -> usize {
     let (coarsest, finest) = RESOLUTIONS.into_inner();
     let resolution = resolution.unwrap_or(RESOLUTION).clamp(coarsest, finest);
     let resolution = f64::from(resolution);
     let along = |axis: usize| {
-        let all = mesh.vertices.iter().map(move |vertex| vertex.0[axis]);
+        let all = vertices.iter().map(move |vertex| vertex.0[axis]);
         let (least, most) = (
             all.clone().fold(f32::MAX, f32::min),
             all.fold(f32::MIN, f32::max),
@@ -91,7 +98,7 @@ pub(super) fn voxels_examined(mesh: &Triangles<'_>, resolution: Option<u32>) -> 
         .fold(0.0, f64::max);
     let voxel = longest / (resolution - 1.0);
     let count = |triangle: &[u32; 3]| {
-        let corners = triangle.map(|corner| mesh.vertices.get(corner as usize));
+        let corners = triangle.map(|corner| vertices.get(corner as usize));
         let extent = |axis: usize| {
             let all = corners
                 .iter()
@@ -106,14 +113,15 @@ pub(super) fn voxels_examined(mesh: &Triangles<'_>, resolution: Option<u32>) -> 
         };
         extent(0) * extent(1) * extent(2)
     };
-    let examined: f64 = distinct(&mesh.indices).iter().map(count).sum();
+    let passed: f64 = distinct(indices).iter().map(count).sum();
+    let looked_at = passed + HALVING_PASSES * resolution.powi(3);
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "what is no number or too large is refused all the same"
     )]
-    let examined = examined as usize;
-    examined
+    let looked_at = looked_at as usize;
+    looked_at
 }
 
 /// The convex solids that the engine takes a mesh apart into. It halves what is not convex enough,
@@ -179,8 +187,7 @@ mod tests {
 
     use super::*;
     use crate::physics::{
-        NO_ASSETS, error::PhysicsError, fault::Faults, limits::MAX_DECOMPOSITION_VOXELS,
-        shape::resolve::Shape,
+        NO_ASSETS, error::PhysicsError, limits::check_decompositions, shape::bulk,
     };
 
     /// A ring of so many sections.
@@ -248,12 +255,10 @@ mod tests {
             })
             .collect();
         let (one, all) = (spec(&vertices, &indices, 64), spec(&vertices, &many, 64));
-        let examined = |spec: &ShapeSpec| match spec.resolve(&NO_ASSETS, &mut Faults::default()) {
-            Some(Shape::ConvexDecomposition(mesh)) => voxels_examined(&mesh, spec.resolution),
-            _ => panic!("it is a decomposition"),
-        };
-        assert_eq!(examined(&one), examined(&all));
-        assert!(all.check_limits(&NO_ASSETS).is_ok());
+        let looked_at =
+            |spec: &ShapeSpec| bulk!(spec.shape, spec, &[]).decomposition_voxels(&NO_ASSETS);
+        assert_eq!(looked_at(&one), looked_at(&all));
+        assert!(check_decompositions(looked_at(&all)).is_ok());
         let shapes = [one, all].map(|spec| spec.shared_shape(&NO_ASSETS).0);
         let [one, all] = shapes.map(|shape| {
             let parts = shape.as_compound().unwrap().shapes().iter();
@@ -265,24 +270,15 @@ mod tests {
 
         // From each side of the ring to the other.
         let across: Vec<_> = (0..60_u16)
-            .flat_map(|n| (30..36).map(move |m| [n, n + 64, (n + m) % 128]))
+            .flat_map(|n| (24..42).map(move |m| [n, n + 64, (n + m) % 128]))
             .collect();
-        let refused = spec(&vertices, &across, 64).check_limits(&NO_ASSETS);
-        assert!(
-            matches!(
-                refused,
-                Err(PhysicsError::LimitExceeded {
-                    limit: "MAX_DECOMPOSITION_VOXELS",
-                    maximum: MAX_DECOMPOSITION_VOXELS,
-                    ..
-                })
-            ),
-            "{refused:?}"
-        );
-        assert!(
-            spec(&vertices, &across, 16)
-                .check_limits(&NO_ASSETS)
-                .is_ok()
-        );
+        let [fine, coarse] = [64, 16].map(|resolution| {
+            let voxels = looked_at(&spec(&vertices, &across, resolution));
+            check_decompositions(voxels)
+        });
+        let too_many =
+            matches!(fine, Err(PhysicsError::LimitExceeded { used, .. }) if used > 8_000_000);
+        assert!(too_many, "{fine:?}");
+        assert!(coarse.is_ok());
     }
 }

@@ -168,3 +168,19 @@ async fn what_cannot_be_asked_for_is_refused() {
     let unknown = json!({"body_id": "nobody", "position": [1, 0, 0]});
     world.client.post(&path, &unknown).await.expect_status(404);
 }
+
+#[tokio::test]
+async fn all_commands_of_a_batch_together_may_not_improve_coordinates_without_end() {
+    let world = World::new(&arm(&json!({}))).await;
+    let path = format!("/simulations/{}/commands", world.sim);
+    let reach = json!({"op": "inverse_kinematics", "body_id": "lower", "position": [9, 9, 9],
+        "max_iterations": 1000});
+    let ask = async |count| {
+        let batch = json!({"commands": vec![&reach; count]});
+        world.client.post(&path, &batch).await
+    };
+    ask(10).await.expect_status(200);
+    let refused = ask(11).await.expect_problem(422, "limit_exceeded");
+    assert_eq!(refused.body["limit"], "MAX_IK_ITERATIONS_PER_REQUEST");
+    assert_eq!(refused.body["used"], 11_000);
+}
