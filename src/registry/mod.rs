@@ -34,8 +34,14 @@ pub trait Registry: Send + Sync + 'static {
     /// is found out with this call, so it is made even where others are spared theirs.
     async fn renew(&self, me: &Peer, lease: Duration) -> Result<Renewal, RegistryError>;
 
-    /// Takes the lease of an instance under a new nonce, whoever held it.
-    async fn take_lease(&self, me: &Peer, lease: Duration) -> Result<(), RegistryError>;
+    /// Takes the lease of an instance under a new nonce, if nobody holds it, or whoever was seen
+    /// to; whether it was so. An order that was given up and comes late does nothing.
+    async fn take_lease(
+        &self,
+        me: &Peer,
+        lease: Duration,
+        over: Option<&Nonce>,
+    ) -> Result<bool, RegistryError>;
 
     /// Who holds a lease now.
     async fn living(&self) -> Result<Vec<Owner>, RegistryError>;
@@ -181,8 +187,8 @@ pub struct JournalKeys {
 pub enum Renewal {
     /// The lease is held; so do these.
     Held(Vec<Owner>),
-    /// The lease has ended, or somebody else has it.
-    Gone,
+    /// The lease has ended, or somebody else has it under this nonce.
+    Gone(Option<Nonce>),
 }
 
 /// What a claim found.

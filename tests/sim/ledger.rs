@@ -6,7 +6,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use rapier_physics_service::simulations::{Entry, Event, Head, Reply};
+use rapier_physics_service::{
+    id::Nonce,
+    simulations::{Entry, Event, Head, Reply},
+};
 
 use crate::universe::SIMULATIONS;
 
@@ -37,6 +40,8 @@ pub(crate) struct Ledger {
     pub(crate) is_doomed: [bool; SIMULATIONS],
     /// The highest command that was acknowledged.
     pub(crate) acknowledged: [u64; SIMULATIONS],
+    /// Under which nonces leases were asked for, in this order.
+    leases: Vec<Nonce>,
     pub(crate) violations: Vec<String>,
 }
 
@@ -101,6 +106,17 @@ impl Ledger {
         };
         self.entries.insert(head.chain, taken);
         Ok(())
+    }
+
+    /// Notes that a lease is asked for; how many were before.
+    pub(crate) fn order_lease(&mut self, nonce: &Nonce) -> usize {
+        self.leases.push(nonce.clone());
+        self.leases.len() - 1
+    }
+
+    /// How many leases were asked for before this one.
+    pub(crate) fn lease_order(&self, nonce: &Nonce) -> Option<usize> {
+        self.leases.iter().position(|known| known == nonce)
     }
 
     /// Whether an entry with this head was ever taken, or none has to be.

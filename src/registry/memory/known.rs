@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::{
     clock::Moment,
-    id::{InstanceId, SimulationId, Tenant},
+    id::{InstanceId, Nonce, SimulationId, Tenant},
     registry::{
         Ending, FencingToken, Head, Holding, Owner, Peer, Registration, Release, TOMBSTONE_LIFETIME,
     },
@@ -58,6 +58,18 @@ impl Known {
     pub(super) fn living(&self, now: Moment) -> Vec<Owner> {
         let living = self.leases.values().filter(|(_, until)| *until > now);
         living.map(|(peer, _)| peer.owner.clone()).collect()
+    }
+
+    /// Under which nonce the lease of an instance is held.
+    pub(super) fn holder(&self, instance: &InstanceId, now: Moment) -> Option<Nonce> {
+        let lease = self.leases.get(instance);
+        let held = lease.filter(|(_, until)| *until > now);
+        held.map(|(peer, _)| peer.owner.nonce.clone())
+    }
+
+    pub(super) fn lend(&mut self, to: &Peer, until: Moment) {
+        let instance = to.owner.instance.clone();
+        self.leases.insert(instance, (to.clone(), until));
     }
 
     pub(super) fn new_token(&mut self, nonce: &str, now: Moment) -> FencingToken {

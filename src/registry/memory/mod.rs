@@ -18,7 +18,7 @@ use crate::{
     clock::Clock,
     id::{InstanceId, Nonce, SimulationId, Tenant},
     registry::{
-        Claim, Event, Holding, Inheritance, Listed, Owner, Peer, Promises, Reasserted,
+        Claim, Ending, Event, Holding, Inheritance, Listed, Owner, Peer, Promises, Reasserted,
         Registration, Registry, RegistryError, Release, Renewal, Takeover, Touch, Touched,
         Whereabouts,
     },
@@ -84,14 +84,11 @@ impl Registry for MemoryRegistry {
     async fn renew(&self, me: &Peer, lease: Duration) -> Result<Renewal, RegistryError> {
         let now = self.clock.now();
         let mut known = self.known();
-        let held = known.leases.get_mut(&me.owner.instance);
-        let Some((peer, until)) =
-            held.filter(|(peer, until)| peer.owner == me.owner && *until > now)
-        else {
-            return Ok(Renewal::Gone);
-        };
-        *peer = me.clone();
-        *until = now + lease;
+        let held = known.holder(&me.owner.instance, now);
+        if held.as_ref() != Some(&me.owner.nonce) {
+            return Ok(Renewal::Gone(held));
+        }
+        known.lend(me, now + lease);
         Ok(Renewal::Held(known.living(now)))
     }
 
@@ -99,11 +96,21 @@ impl Registry for MemoryRegistry {
         Ok(self.known().living(self.clock.now()))
     }
 
-    async fn take_lease(&self, me: &Peer, lease: Duration) -> Result<(), RegistryError> {
-        let until = self.clock.now() + lease;
-        let instance = me.owner.instance.clone();
-        self.known().leases.insert(instance, (me.clone(), until));
-        Ok(())
+    async fn take_lease(
+        &self,
+        me: &Peer,
+        lease: Duration,
+        over: Option<&Nonce>,
+    ) -> Result<bool, RegistryError> {
+        let now = self.clock.now();
+        let mut known = self.known();
+        let held = known.holder(&me.owner.instance, now);
+        // Mine, if it was sent before and the answer was lost.
+        let is_free = held.as_ref() == over || held.as_ref() == Some(&me.owner.nonce);
+        if is_free {
+            known.lend(me, now + lease);
+        }
+        Ok(is_free)
     }
 
     async fn resign(&self, me: &Owner) -> Result<(), RegistryError> {
@@ -220,6 +227,10 @@ impl Registry for MemoryRegistry {
                     Ordering::Less if registration.journal.is_some() => mine.clone(),
                     Ordering::Less | Ordering::Greater => return Reasserted::Lost,
                 },
+                // By somebody who had gone on with it while its owner was out of reach.
+                Some(Entry::Ended(Ending::Destroyed, ..)) if registration.journal.is_some() => {
+                    return Reasserted::Lost;
+                }
                 Some(Entry::Ended(..)) | None if mine.is_pending() => {
                     known.new_token(mine.nonce(), now)
                 }

@@ -62,21 +62,31 @@ impl RedisRegistry {
         }
     }
 
-    async fn lease(&self, me: &Peer, lease: Duration, how: &str) -> Result<bool, RegistryError> {
-        let arguments = [
+    /// Renews a lease, or takes it over `over`, where nobody's nonce is empty; who else holds it.
+    async fn lease(
+        &self,
+        me: &Peer,
+        lease: Duration,
+        over: Option<&str>,
+    ) -> Result<Result<(), Option<Nonce>>, RegistryError> {
+        let mut arguments = vec![
             me.owner.nonce.to_string(),
             me.url.to_string(),
             me.simulations.to_string(),
             me.room.to_string(),
             millis(lease),
-            how.to_owned(),
         ];
+        arguments.extend(over.map(str::to_owned));
         let call = call([keys::lease(&me.owner.instance)], arguments);
-        let held: String = self
+        let answer: Vec<String> = self
             .store
             .invoke_unguarded(&self.scripts.lease, &call)
             .await?;
-        Ok(held == "held")
+        match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["held"] => Ok(Ok(())),
+            ["gone", nonce] => Ok(Err(Nonce::parse(nonce).ok())),
+            _ => Err(answers::nonsense(&answer)),
+        }
     }
 
     /// Sends a command whose answer says nothing.
@@ -108,8 +118,8 @@ impl RedisRegistry {
 #[async_trait]
 impl Registry for RedisRegistry {
     async fn renew(&self, me: &Peer, lease: Duration) -> Result<Renewal, RegistryError> {
-        if !self.lease(me, lease, "renew").await? {
-            return Ok(Renewal::Gone);
+        if let Err(holder) = self.lease(me, lease, None).await? {
+            return Ok(Renewal::Gone(holder));
         }
         let arguments = [me.owner.to_string(), millis(lease), millis(ROSTER_MEMORY)];
         let call = call([keys::ROSTER.to_owned()], arguments);
@@ -120,8 +130,15 @@ impl Registry for RedisRegistry {
         Ok(Renewal::Held(owners(&living)))
     }
 
-    async fn take_lease(&self, me: &Peer, lease: Duration) -> Result<(), RegistryError> {
-        self.lease(me, lease, "take").await.map(drop)
+    async fn take_lease(
+        &self,
+        me: &Peer,
+        lease: Duration,
+        over: Option<&Nonce>,
+    ) -> Result<bool, RegistryError> {
+        let over = over.map_or("", Nonce::as_str);
+        let taken = self.lease(me, lease, Some(over)).await?;
+        Ok(taken.is_ok())
     }
 
     async fn living(&self) -> Result<Vec<Owner>, RegistryError> {

@@ -107,15 +107,17 @@ impl LeaseKeeper {
                     self.fleet.peers.update(living, is_complete);
                     return Ok(has_begun);
                 }
-                Renewal::Gone => {
+                Renewal::Gone(holder) => {
                     // Never revived under the same nonce: others may have acted on its end.
                     let owner = Owner {
                         instance: lease.owner().instance,
                         nonce: Nonce::random(),
                     };
-                    registry
-                        .take_lease(&self.notice(owner.clone()), ttl)
-                        .await?;
+                    let notice = self.notice(owner.clone());
+                    // Over what was seen only: whoever came in between is seen next time.
+                    if !registry.take_lease(&notice, ttl, holder.as_ref()).await? {
+                        continue;
+                    }
                     // Before the life begins: if this fails, all of it is done again.
                     self.fleet.agree_on_secret().await?;
                     if lease.life() > 0 {

@@ -116,6 +116,6 @@ pub(crate) fn living(renewal: Renewal) -> Vec<Owner> {
             owners.sort_by(|a, b| a.instance.cmp(&b.instance));
             owners
         }
-        Renewal::Gone => panic!("the lease is not held"),
+        Renewal::Gone(_) => panic!("the lease is not held"),
     }
 }

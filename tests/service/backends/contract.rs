@@ -3,9 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
-use rapier_physics_service::registry::{
-    Claim, Ending, Event, FencingToken, Happening, Holding, Owner, Peer, Reasserted, Registration,
-    Registry, Release, Renewal, Touched, Whereabouts,
+use rapier_physics_service::{
+    id::Nonce,
+    registry::{
+        Claim, Ending, Event, FencingToken, Happening, Holding, Owner, Peer, Reasserted,
+        Registration, Registry, Release, Renewal, Touched, Whereabouts,
+    },
 };
 
 use crate::{
@@ -368,34 +371,67 @@ pub(crate) async fn a_name_taken_by_one_tenant_is_taken_for_all(registry: Arc<dy
 pub(crate) async fn a_lease_is_renewed_until_it_has_run_out(registry: Arc<dyn Registry>) {
     let me = peer("a", 3, 7);
     let before = registry.renew(&me, LONG).await.unwrap();
-    registry.take_lease(&me, LONG).await.unwrap();
+    registry.take_lease(&me, LONG, None).await.unwrap();
 
     let renewed = registry.renew(&me, LONG).await.unwrap();
     registry.renew(&me, BRIEF).await.unwrap();
     until_gone(&*registry, &me).await;
     let after = registry.renew(&me, LONG).await.unwrap();
 
-    assert!(matches!(before, Renewal::Gone), "{before:?}");
+    assert!(matches!(before, Renewal::Gone(_)), "{before:?}");
     assert_eq!(living(renewed), [me.owner]);
-    assert!(matches!(after, Renewal::Gone), "{after:?}");
+    assert!(matches!(after, Renewal::Gone(_)), "{after:?}");
 }
 
 pub(crate) async fn a_lease_is_not_renewed_by_another_nonce_or_after_another_took_it(
     registry: Arc<dyn Registry>,
 ) {
     let (first, second) = (peer("a", 0, 1), peer("a", 0, 2));
-    registry.take_lease(&first, LONG).await.unwrap();
+    registry.take_lease(&first, LONG, None).await.unwrap();
 
     let stranger = registry.renew(&second, LONG).await.unwrap();
     let first_held = registry.renew(&first, LONG).await.unwrap();
-    registry.take_lease(&second, LONG).await.unwrap();
+    registry
+        .take_lease(&second, LONG, Some(&first.owner.nonce))
+        .await
+        .unwrap();
     let first_again = registry.renew(&first, LONG).await.unwrap();
     let second_held = registry.renew(&second, LONG).await.unwrap();
 
-    assert!(matches!(stranger, Renewal::Gone), "{stranger:?}");
+    assert!(matches!(stranger, Renewal::Gone(_)), "{stranger:?}");
     assert!(matches!(first_held, Renewal::Held(_)), "{first_held:?}");
-    assert!(matches!(first_again, Renewal::Gone), "{first_again:?}");
+    assert!(matches!(first_again, Renewal::Gone(_)), "{first_again:?}");
     assert!(living(second_held).contains(&second.owner));
+    let shown = registry.peer(&second.owner.instance).await.unwrap();
+    assert_eq!(shown, Some(second));
+}
+
+pub(crate) async fn a_lease_is_taken_only_over_what_was_seen(registry: Arc<dyn Registry>) {
+    let [first, given_up, second] = [0, 1, 2].map(|room| peer("a", 0, room));
+    let nonce = |peer: &Peer| Some(peer.owner.nonce.clone());
+    let take = async |who: &Peer, over: Option<Nonce>| {
+        let taken = registry.take_lease(who, LONG, over.as_ref()).await;
+        taken.unwrap()
+    };
+
+    let over_nobody = take(&first, None).await;
+    let early = take(&second, None).await;
+    let seen = registry.renew(&second, LONG).await.unwrap();
+    let over_the_first = take(&second, nonce(&first)).await;
+    let late = take(&given_up, nonce(&first)).await;
+    let later = take(&given_up, None).await;
+    let again = take(&second, nonce(&first)).await;
+
+    assert!(over_nobody && over_the_first, "nothing had changed");
+    assert!(!early, "over somebody that was not seen");
+    assert!(
+        matches!(&seen, Renewal::Gone(holder) if *holder == nonce(&first)),
+        "{seen:?}"
+    );
+    assert!(!late && !later, "an order that was given up");
+    assert!(again, "the same order, whose answer was lost");
+    let renewed = registry.renew(&second, LONG).await.unwrap();
+    assert_eq!(living(renewed), std::slice::from_ref(&second.owner));
     let shown = registry.peer(&second.owner.instance).await.unwrap();
     assert_eq!(shown, Some(second));
 }
@@ -403,7 +439,7 @@ pub(crate) async fn a_lease_is_not_renewed_by_another_nonce_or_after_another_too
 pub(crate) async fn a_renewal_lists_those_who_live(registry: Arc<dyn Registry>) {
     let (first, second, brief) = (peer("a", 0, 1), peer("b", 0, 1), peer("c", 0, 1));
     for (who, lease) in [(&first, LONG), (&second, LONG), (&brief, BRIEF)] {
-        registry.take_lease(who, LONG).await.unwrap();
+        registry.take_lease(who, LONG, None).await.unwrap();
         registry.renew(who, lease).await.unwrap();
     }
 
@@ -422,7 +458,7 @@ pub(crate) async fn anybody_may_ask_who_lives(registry: Arc<dyn Registry>) {
     assert!(registry.living().await.unwrap().is_empty());
     let (lasting, brief, leaving) = (peer("a", 0, 1), peer("b", 0, 1), peer("c", 0, 1));
     for (who, lease) in [(&lasting, LONG), (&brief, BRIEF), (&leaving, LONG)] {
-        registry.take_lease(who, LONG).await.unwrap();
+        registry.take_lease(who, LONG, None).await.unwrap();
         registry.renew(who, lease).await.unwrap();
     }
 
@@ -445,7 +481,7 @@ pub(crate) async fn a_peer_is_shown_as_it_last_renewed_its_lease(registry: Arc<d
         url: "http://elsewhere:2".into(),
         ..first.clone()
     };
-    registry.take_lease(&first, LONG).await.unwrap();
+    registry.take_lease(&first, LONG, None).await.unwrap();
 
     let taken = registry.peer(&first.owner.instance).await.unwrap();
     registry.renew(&later, LONG).await.unwrap();
@@ -461,7 +497,7 @@ pub(crate) async fn the_silence_of_an_owner_begins_with_the_end_of_its_lease(
     registry: Arc<dyn Registry>,
 ) {
     let me = peer("a", 0, 1);
-    registry.take_lease(&me, LONG).await.unwrap();
+    registry.take_lease(&me, LONG, None).await.unwrap();
     registry.renew(&me, LONG).await.unwrap();
 
     let living = registry.silence(&me.owner).await.unwrap();
@@ -484,7 +520,7 @@ pub(crate) async fn the_silence_of_an_owner_begins_with_the_end_of_its_lease(
 pub(crate) async fn an_instance_that_resigns_is_gone_at_once(registry: Arc<dyn Registry>) {
     let (leaving, staying) = (peer("a", 0, 1), peer("b", 0, 1));
     for who in [&leaving, &staying] {
-        registry.take_lease(who, LONG).await.unwrap();
+        registry.take_lease(who, LONG, None).await.unwrap();
         registry.renew(who, LONG).await.unwrap();
     }
 
@@ -493,7 +529,7 @@ pub(crate) async fn an_instance_that_resigns_is_gone_at_once(registry: Arc<dyn R
 
     assert_eq!(registry.peer(&leaving.owner.instance).await.unwrap(), None);
     let renewed = registry.renew(&leaving, LONG).await.unwrap();
-    assert!(matches!(renewed, Renewal::Gone), "{renewed:?}");
+    assert!(matches!(renewed, Renewal::Gone(_)), "{renewed:?}");
     let left = living(registry.renew(&staying, LONG).await.unwrap());
     assert_eq!(left, [staying.owner]);
 }
@@ -583,7 +619,7 @@ pub(crate) async fn live(registry: &dyn Registry, before: impl AsyncFn()) {
     let wanted = registration("s", Some("alice"));
 
     before().await;
-    registry.take_lease(&me, LONG).await.unwrap();
+    registry.take_lease(&me, LONG, None).await.unwrap();
     before().await;
     let renewed = registry.renew(&me, LONG).await.unwrap();
     assert_eq!(living(renewed), std::slice::from_ref(&me.owner));

@@ -628,6 +628,33 @@ pub(crate) async fn an_earlier_claim_that_is_back_is_claimed_again_by_a_reassert
     assert_eq!((found.owner, found.token), (Some(new.me), new.token));
 }
 
+pub(crate) async fn what_was_destroyed_is_not_registered_again(at: Backend) {
+    for (name, ending) in [
+        ("d", Ending::Destroyed),
+        ("e", Ending::Expired),
+        ("l", Ending::Lost),
+    ] {
+        let old = Journalled::created(&at, name).await;
+        let end = Release {
+            journal: Some(JournalKeys::default()),
+            ..release(name, &old.token, ending)
+        };
+        at.registry.release(&[end]).await.unwrap();
+
+        let reasserted = old.reassert().await;
+
+        let found = at.registry.find(&old.id, None).await.unwrap();
+        if ending == Ending::Destroyed {
+            assert_eq!(reasserted, Reasserted::Lost);
+            assert_eq!(found, Whereabouts::Ended(ending));
+        } else {
+            // Nobody has asked for that, and its owner has it.
+            assert_eq!(reasserted, Reasserted::Kept(old.token.clone(), None));
+            assert!(matches!(found, Whereabouts::Owned(_)), "{found:?}");
+        }
+    }
+}
+
 pub(crate) async fn a_touch_and_a_reassertion_tell_where_the_journal_stands(at: Backend) {
     let mut sim = Journalled::created(&at, "s").await;
     sim.append("one").await;

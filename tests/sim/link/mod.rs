@@ -106,11 +106,7 @@ impl Link {
     ) -> oneshot::Receiver<T> {
         let (sender, receiver) = oneshot::channel();
         let (universe, host) = (Arc::clone(&self.0.universe), self.0.life.host);
-        let (mut fate, epoch) = (universe.fate(), universe.weather().epoch);
-        if what == "take_lease" {
-            // Known, and left out: one that comes late takes the lease from its own successor.
-            fate.there = fate.there.min(TIMEOUT / 2);
-        }
+        let (fate, epoch) = (universe.fate(), universe.weather().epoch);
         spawn(async move {
             sleep(fate.there).await;
             if fate.is_lost || !universe.connects(host, epoch) {

@@ -9,7 +9,7 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 use rapier_physics_service::{
-    id::{InstanceId, SimulationId, Tenant},
+    id::{InstanceId, Nonce, SimulationId, Tenant},
     registry::{
         Claim, Ending, Event, Holding, Listed, Owner, Peer, Promises, Reasserted, Registration,
         Registry, RegistryError, Release, Renewal, Takeover, Touch, Touched, Whereabouts,
@@ -38,9 +38,16 @@ impl Registry for Link {
         ask!(self, Unguarded, 0, renew(&me, lease))
     }
 
-    async fn take_lease(&self, me: &Peer, lease: Duration) -> Result<(), RegistryError> {
-        let me = me.clone();
-        ask!(self, Unguarded, 0, take_lease(&me, lease))
+    async fn take_lease(
+        &self,
+        me: &Peer,
+        lease: Duration,
+        over: Option<&Nonce>,
+    ) -> Result<bool, RegistryError> {
+        let (universe, me, over) = (Arc::clone(&self.0.universe), me.clone(), over.cloned());
+        let order = universe.ledger().order_lease(&me.owner.nonce);
+        let act = async move { lend(&universe, &me, lease, over.as_ref(), order).await };
+        self.ask(("take_lease", 0), Unguarded, act).await?
     }
 
     async fn living(&self) -> Result<Vec<Owner>, RegistryError> {
@@ -192,6 +199,26 @@ impl Registry for Link {
     fn refusal(&self) -> Option<String> {
         None
     }
+}
+
+/// Lends a lease as the store does, and looks whether an order that was given up undoes a later one.
+async fn lend(
+    universe: &Universe,
+    me: &Peer,
+    lease: Duration,
+    over: Option<&Nonce>,
+    order: usize,
+) -> Result<bool, RegistryError> {
+    let before = universe.registry.peer(&me.owner.instance).await?;
+    let is_taken = universe.registry.take_lease(me, lease, over).await?;
+    let replaced = before.filter(|before| is_taken && before.owner != me.owner);
+    if let Some(replaced) = replaced
+        && universe.ledger().lease_order(&replaced.owner.nonce) > Some(order)
+    {
+        let name = me.owner.instance.as_str();
+        universe.accuse(format!("{name} took the lease from its own successor"));
+    }
+    Ok(is_taken)
 }
 
 /// Ends a simulation, and looks whether anybody has asked for that.
