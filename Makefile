@@ -36,7 +36,7 @@ fuzz: system $(FUZZER) ## every operation against tens of thousands of made-up r
 	cargo test --locked --test service fuzz:: -- --ignored --nocapture
 
 chaos: system ## a fleet under seeded faults: SEED=1 SECONDS=60 FAULTS=all RUNS=1
-	cargo test --locked --test chaos -- --seed $(or $(SEED),1) --seconds $(SECONDS) --faults $(FAULTS) --runs $(RUNS)
+	cargo test --locked --test chaos -- --seed $(or $(SEED),1) --seconds $(SECONDS) --faults $(FAULTS) --runs $(RUNS) --results $(CURDIR)/target/chaos/$(or $(SEED),1)-$(RUNS)x$(SECONDS).jsonl
 
 # Optimised, but with every assertion, and the dependencies are those of the tests. It reads SEEDS, SEED and JOBS from
 # the environment, where make puts what it is given.

@@ -383,6 +383,7 @@ impl Session {
                 Err(trouble) => trouble,
             };
             drop(pass);
+            self.crowd.history.trouble(&trouble);
             let path = &request.path;
             self.say_waiting(Some(format!(
                 "{path}, {attempt} times, for {:?}: {trouble}",

@@ -10,7 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::harness::{Reply, Request};
+use crate::{
+    figures::ms,
+    harness::{Reply, Request},
+};
 
 /// How many contradictions a run reports.
 const MAX_VIOLATIONS: usize = 40;
@@ -27,8 +30,12 @@ pub(crate) struct History {
     begun: Instant,
     worlds: Mutex<Vec<Arc<World>>>,
     violations: Mutex<Vec<Violation>>,
-    /// The longest time that a request took to be decided, ms.
+    /// The longest time that a request took to be decided, ms: of all, and since somebody began to
+    /// count anew.
     longest_wait: AtomicU64,
+    longest_of_late: AtomicU64,
+    /// Why requests were sent once more, and how often.
+    troubles: Mutex<BTreeMap<String, usize>>,
 }
 
 /// One simulation. Its name is never used for another one.
@@ -158,6 +165,8 @@ impl History {
             worlds: Mutex::default(),
             violations: Mutex::default(),
             longest_wait: AtomicU64::new(0),
+            longest_of_late: AtomicU64::new(0),
+            troubles: Mutex::default(),
         }
     }
 
@@ -183,12 +192,28 @@ impl History {
     }
 
     pub(crate) fn waited(&self, time: Duration) {
-        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let ms = ms(time);
         self.longest_wait.fetch_max(ms, Ordering::AcqRel);
+        self.longest_of_late.fetch_max(ms, Ordering::AcqRel);
     }
 
-    pub(crate) fn longest_wait(&self) -> Duration {
-        Duration::from_millis(self.longest_wait.load(Ordering::Acquire))
+    pub(crate) fn longest_wait_ms(&self) -> u64 {
+        self.longest_wait.load(Ordering::Acquire)
+    }
+
+    /// The longest wait since this was asked last.
+    pub(crate) fn longest_wait_of_late_ms(&self) -> u64 {
+        self.longest_of_late.swap(0, Ordering::AcqRel)
+    }
+
+    /// Notes why a request is sent once more.
+    pub(crate) fn trouble(&self, why: &str) {
+        let mut troubles = self.troubles.lock().expect("no holder panics");
+        *troubles.entry(why.to_owned()).or_default() += 1;
+    }
+
+    pub(crate) fn troubles(&self) -> BTreeMap<String, usize> {
+        self.troubles.lock().expect("no holder panics").clone()
     }
 
     /// Notes that a promise was not kept.

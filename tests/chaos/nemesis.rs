@@ -1,7 +1,8 @@
 //! Inflicts faults, alone and in pairs, has them put right, and waits until everything answers.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
+    iter::repeat_n,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -13,10 +14,11 @@ use crate::{
     checks::losses,
     client::Crowd,
     faults::{Fault, Scar, Target},
+    figures::{Strike, ms},
     history::World,
     options::Plan,
     report::say,
-    stage::{Stage, name},
+    stage::{INSTANCES, Stage, name},
     verdict::Verdict,
 };
 
@@ -30,9 +32,7 @@ const PAUSE: Duration = Duration::from_millis(30);
 /// What was done.
 #[derive(Default)]
 pub(crate) struct Deeds {
-    pub(crate) faults: BTreeMap<Fault, usize>,
-    /// The longest that it took until everything answered again.
-    pub(crate) longest_recovery: Duration,
+    pub(crate) strikes: Vec<Strike>,
     /// What happened when, for whoever reads logs.
     pub(crate) diary: Vec<String>,
 }
@@ -53,12 +53,16 @@ pub(crate) async fn rage(plan: &Plan, stage: &mut Stage, crowd: &Arc<Crowd>) -> 
 
 /// One fault, or two that go together.
 fn choose(plan: &Plan, random: &mut StdRng) -> Vec<Fault> {
-    let all = plan.faults.iter().copied();
-    let Some(first) = all.clone().choose(random) else {
+    let all = plan.faults.iter();
+    let lots: Vec<_> = all
+        .flat_map(|&fault| repeat_n(fault, fault.weight()))
+        .collect();
+    let Some(first) = lots.iter().copied().choose(random) else {
         return Vec::new();
     };
     let is_pair = random.random_bool(0.4);
-    let others = all.filter(|other| is_pair && first.goes_with(*other));
+    let others = plan.faults.iter().copied();
+    let others = others.filter(|other| is_pair && first.goes_with(*other));
     let second = others.choose(random);
     [first].into_iter().chain(second).collect()
 }
@@ -80,8 +84,8 @@ async fn strike(
     let mut scars: Vec<Scar> = Vec::new();
     let mut lasts = Duration::ZERO;
     let begun = crowd.history.now();
+    crowd.history.longest_wait_of_late_ms();
     for fault in faults {
-        *deeds.faults.entry(*fault).or_default() += 1;
         lasts = lasts.max(fault.lasts(target.stage.lease, target.random));
         if fault.forgets() {
             allow_unknown(crowd, SOON);
@@ -94,30 +98,53 @@ async fn strike(
     if faults.iter().any(|fault| fault.may_lose()) {
         doubt_ends(crowd);
     }
-    let hit: Vec<_> = target.hit.iter().map(|&place| name(place)).collect();
+    let hit = target.hit;
     let may_lose = faults.iter().any(|fault| fault.may_lose());
     // While it is found out what is left nobody is to add anything to it.
     let gate = if may_lose {
         Some(crowd.gate.write().await)
     } else {
-        tokio::time::sleep(lasts).await;
         None
     };
-    for scar in scars.into_iter().rev() {
-        scar.heal(stage).await;
-    }
-    stage.heal_links().await;
-    let healed = crowd.history.now();
-    let took = until_everything_answers(stage, crowd).await;
+    let limit = stage.lease + SLACK;
+    let others = async {
+        if may_lose {
+            return None;
+        }
+        let whole: Vec<_> = (0..INSTANCES).filter(|it| !hit.contains(it)).collect();
+        Some(until_everything_answers(crowd, &whole, lasts + limit).await)
+    };
+    let mended = async {
+        if !may_lose {
+            tokio::time::sleep(lasts).await;
+        }
+        for scar in scars.into_iter().rev() {
+            scar.heal(stage).await;
+        }
+        stage.heal_links().await;
+        let healed = crowd.history.now();
+        let all: Vec<_> = (0..INSTANCES).collect();
+        let took = until_everything_answers(crowd, &all, limit).await;
+        (healed, took)
+    };
+    let (others, (healed, took)) = tokio::join!(others, mended);
+    let strike = Strike {
+        faults: faults.to_vec(),
+        hit: hit.iter().map(|&place| name(place)).collect(),
+        others_ms: others.map(ms),
+        all_ms: ms(took),
+        wait_ms: crowd.history.longest_wait_of_late_ms(),
+    };
     let told = format!(
-        "{begun:.1?} to {healed:.1?}: {} {hit:?}, answered again after {took:.1?}",
-        names.join(" + ")
+        "{begun:.1?} to {healed:.1?}: {} {:?}, answered again after {took:.1?}",
+        names.join(" + "),
+        strike.hit
     );
     say(&format!("  {told}"));
     deeds.diary.push(told);
-    deeds.longest_recovery = deeds.longest_recovery.max(took);
+    deeds.strikes.push(strike);
     if gate.is_some() {
-        losses::find(crowd, stage.lease + SLACK).await;
+        losses::find(crowd, limit).await;
     }
     for place in stage.fallen() {
         let text = format!("instance {} has ended by itself", name(place));
@@ -142,16 +169,19 @@ fn doubt_ends(crowd: &Crowd) {
     }
 }
 
-/// Waits until every simulation answers at every instance, by an owner that is sure of itself; how
-/// long that took.
-async fn until_everything_answers(stage: &Stage, crowd: &Arc<Crowd>) -> Duration {
+/// Waits until every simulation answers at each of these instances, by an owner that is sure of
+/// itself; how long that took.
+async fn until_everything_answers(
+    crowd: &Arc<Crowd>,
+    places: &[usize],
+    limit: Duration,
+) -> Duration {
     let begun = Instant::now();
-    let limit = stage.lease + SLACK;
     let worlds = crowd.history.living();
     join_all(worlds.iter().map(async |world| {
-        for door in 0..crowd.doors.len() {
+        for &door in places {
             if let Err(last) = until_answered(crowd, world, door, begun + limit).await {
-                let text = format!("no answer within {limit:?} of the end of a fault, but {last}");
+                let text = format!("no answer within {limit:?}, but {last}");
                 crowd.history.object(Some(world), None, text);
                 return;
             }

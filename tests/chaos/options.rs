@@ -41,6 +41,12 @@ pub(crate) struct Options {
     /// Another binary of the service than the one that was built with this.
     #[arg(long)]
     pub(crate) binary: Option<PathBuf>,
+    /// A file to which what came of each run is added as a line of JSON.
+    #[arg(long)]
+    pub(crate) results: Option<PathBuf>,
+    /// Such files, whose runs are counted as well; without a seed nothing else is.
+    #[arg(long, num_args = 1..)]
+    pub(crate) sum: Vec<PathBuf>,
     /// Part of the name of a test, as `cargo test` passes it on to all of them.
     #[arg(hide = true)]
     filters: Vec<String>,
@@ -71,6 +77,9 @@ impl Options {
             return Ok(Vec::new());
         }
         let Some(first) = self.seed else {
+            if !self.sum.is_empty() {
+                return Ok(Vec::new());
+            }
             return PINNED
                 .lines()
                 .filter(|line| !line.is_empty() && !line.starts_with('#'))

@@ -1,19 +1,15 @@
-//! What is printed: progress, what a failing run has found, and a table in the end.
+//! What is printed: progress, and what a failing run has found, which is kept in files.
 
 use std::{
-    collections::BTreeMap,
-    fmt::{self, Write as _},
+    any::Any,
+    fmt::Write as _,
     fs,
     io::{self, Write as _},
     path::PathBuf,
-    time::Duration,
 };
 
 use crate::{
-    checks::Checked,
-    faults::Fault,
-    history::{History, Violation, World},
-    nemesis::Deeds,
+    history::{History, World},
     options::Plan,
     stage::Stage,
 };
@@ -23,192 +19,23 @@ const TAIL: usize = 40;
 /// How many commands are shown before and after the one that something is wrong with.
 const AROUND: u64 = 6;
 
-/// What came of one run.
-pub(crate) struct Outcome {
-    figures: Figures,
-    violations: Vec<Violation>,
-}
-
-/// What there is to count.
-#[derive(Default)]
-struct Figures {
-    runs: usize,
-    failed: Vec<String>,
-    faults: BTreeMap<Fault, usize>,
-    kills: usize,
-    simulations: usize,
-    acknowledged: usize,
-    lost: usize,
-    resends: usize,
-    reads: usize,
-    snapshots: usize,
-    longest_wait: Duration,
-    longest_recovery: Duration,
-    checked: Checked,
-    violations: usize,
-}
-
-/// What came of all runs.
-#[derive(Default)]
-pub(crate) struct Campaign {
-    figures: Figures,
-}
-
 /// Prints a line or several.
 pub(crate) fn say(text: &str) {
     // Whoever reads it may have gone.
     drop(writeln!(io::stdout().lock(), "{text}"));
 }
 
-impl Outcome {
-    pub(crate) fn of(
-        plan: &Plan,
-        stage: &Stage,
-        history: &History,
-        deeds: Deeds,
-        checked: Checked,
-    ) -> Self {
-        let violations = history.violations();
-        let worlds = history.worlds();
-        let mut figures = Figures {
-            runs: 1,
-            faults: deeds.faults,
-            kills: stage.kills,
-            simulations: worlds.len(),
-            longest_wait: history.longest_wait(),
-            longest_recovery: deeds.longest_recovery,
-            checked,
-            violations: violations.len(),
-            ..Figures::default()
-        };
-        for world in &worlds {
-            let notes = world.notes();
-            figures.acknowledged += notes.acks.len();
-            figures.lost += notes.acks.iter().filter(|answer| answer.is_lost).count();
-            figures.resends += notes.repeats.len();
-            figures.reads += notes.reads.len();
-            // The first is of its creation.
-            figures.snapshots += notes.snapshots.len().saturating_sub(1);
-        }
-        if !violations.is_empty() {
-            figures.failed.push(plan.to_string());
-            show_failure(plan, stage, history, &violations, &deeds.diary);
-        }
-        Self {
-            figures,
-            violations,
-        }
-    }
-
-    /// The outcome of a run that did not come to its end.
-    pub(crate) fn broken_down(plan: &Plan) -> Self {
-        say(&format!("FAILED: {plan}: it did not come to its end"));
-        Self {
-            figures: Figures {
-                runs: 1,
-                failed: vec![plan.to_string()],
-                violations: 1,
-                ..Figures::default()
-            },
-            violations: Vec::new(),
-        }
-    }
-}
-
-impl Campaign {
-    pub(crate) fn add(&mut self, outcome: Outcome) {
-        let Outcome {
-            figures,
-            violations,
-        } = outcome;
-        say(&format!(
-            "  {} acknowledged, {} violations",
-            figures.acknowledged,
-            violations.len()
-        ));
-        self.figures.add(figures);
-    }
-
-    pub(crate) fn is_flawless(&self) -> bool {
-        self.figures.violations == 0
-    }
-}
-
-impl Figures {
-    fn add(&mut self, other: Self) {
-        for (fault, count) in other.faults {
-            *self.faults.entry(fault).or_default() += count;
-        }
-        self.runs += other.runs;
-        self.failed.extend(other.failed);
-        self.kills += other.kills;
-        self.simulations += other.simulations;
-        self.acknowledged += other.acknowledged;
-        self.lost += other.lost;
-        self.resends += other.resends;
-        self.reads += other.reads;
-        self.snapshots += other.snapshots;
-        self.longest_wait = self.longest_wait.max(other.longest_wait);
-        self.longest_recovery = self.longest_recovery.max(other.longest_recovery);
-        self.checked = self.checked.plus(other.checked);
-        self.violations += other.violations;
-    }
-}
-
-impl fmt::Display for Campaign {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let it = &self.figures;
-        let mut row = |name: &str, value: &dyn fmt::Display| writeln!(f, "{name:<44}{value:>10}");
-        for (fault, count) in &it.faults {
-            row(&format!("fault {}", fault.name()), count)?;
-        }
-        row("processes killed", &it.kills)?;
-        row("simulations", &it.simulations)?;
-        row("commands acknowledged", &it.acknowledged)?;
-        row("  lost where that may happen, and told so", &it.lost)?;
-        row(
-            "  carried out again by one service, alike",
-            &it.checked.replayed,
-        )?;
-        row(
-            "  seen in the journal under their number",
-            &it.checked.seen_in_journal,
-        )?;
-        row("requests sent again after their reply", &it.resends)?;
-        row("reads", &it.reads)?;
-        row("snapshots seen beside the first", &it.snapshots)?;
-        row("bundles replayed elsewhere, alike", &it.checked.bundles)?;
-        row("simulations replayed in part only", &it.checked.unresolved)?;
-        let seconds = |time: Duration| format!("{:.1} s", time.as_secs_f64());
-        row("longest wait for a command", &seconds(it.longest_wait))?;
-        row(
-            "longest until all answered again",
-            &seconds(it.longest_recovery),
-        )?;
-        row("runs", &it.runs)?;
-        row("violations", &it.violations)?;
-        for plan in &it.failed {
-            writeln!(f, "failed: {plan}")?;
-        }
-        Ok(())
-    }
-}
-
 /// Says what is wrong, what was done before and after, and what everybody had to say.
-fn show_failure(
-    plan: &Plan,
-    stage: &Stage,
-    history: &History,
-    violations: &[Violation],
-    diary: &[String],
-) {
-    say(&format!("\nFAILED: {plan}"));
-    for violation in violations {
+pub(crate) fn show_failure(plan: &Plan, stage: &Stage, history: &History, diary: &[String]) {
+    let violations = history.violations();
+    let mut wrong = format!("FAILED: {plan}\n");
+    for violation in &violations {
         let world = violation.world.as_deref().unwrap_or("-");
-        say(&format!("* {world}: {}", violation.text));
+        let _ = writeln!(wrong, "* {world}: {}", violation.text);
     }
+    say(&format!("\n{wrong}"));
     let mut shown: Vec<(&str, Option<u64>)> = Vec::new();
-    for violation in violations {
+    for violation in &violations {
         if let Some(world) = &violation.world
             && shown.len() < 3
             && !shown.iter().any(|(id, _)| id == world)
@@ -222,11 +49,9 @@ fn show_failure(
             say(&format!("\n--- {id}\n{}", story(world, seq)));
         }
     }
-    let folder = folder(plan);
-    let keep = |name: &str, text: String| {
-        drop(fs::create_dir_all(&folder));
-        drop(fs::write(folder.join(name), text));
-    };
+    let folder = empty_folder(plan);
+    let keep = |name: &str, text: String| drop(fs::write(folder.join(name), text));
+    keep("violations.txt", wrong);
     for (name, lines) in stage.logs() {
         let tail = &lines[lines.len().saturating_sub(TAIL)..];
         say(&format!("\n--- {name} said last\n{}", tail.join("\n")));
@@ -237,6 +62,20 @@ fn show_failure(
         keep(&format!("{}.txt", world.id), story(world, None));
     }
     say(&format!("\nall of it is in {}", folder.display()));
+}
+
+/// Says why a run did not come to its end.
+pub(crate) fn show_breakdown(plan: &Plan, why: &str) {
+    let text = format!("FAILED: {plan}: it did not come to its end: {why}");
+    say(&text);
+    drop(fs::write(empty_folder(plan).join("violations.txt"), text));
+}
+
+/// What a panic has said.
+pub(crate) fn last_words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("it panicked")
 }
 
 /// The commands of a simulation by their number, those around `seq` only if it is given.
@@ -276,6 +115,10 @@ fn story(world: &World, seq: Option<u64>) -> String {
     text
 }
 
-fn folder(plan: &Plan) -> PathBuf {
-    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("chaos-{}", plan.seed))
+/// Where all is kept of a run that has failed; what an earlier one has left there is gone.
+fn empty_folder(plan: &Plan) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("chaos-{}", plan.seed));
+    drop(fs::remove_dir_all(&folder));
+    drop(fs::create_dir_all(&folder));
+    folder
 }

@@ -7,17 +7,17 @@ use tokio::task::JoinSet;
 use crate::{
     checks,
     client::{Crowd, Session},
+    figures::Figures,
     nemesis,
     options::Plan,
-    report::Outcome,
-    scribe,
+    report, scribe,
     stage::Stage,
 };
 
 /// How much longer than a lease what is under way may take once nothing is wrong any more.
 const SLACK: Duration = Duration::from_secs(10);
 
-pub(crate) async fn run(plan: Plan) -> Outcome {
+pub(crate) async fn run(plan: Plan) -> Figures {
     let mut stage = Stage::set(&plan).await;
     let crowd = Arc::new(Crowd::new(stage.clients()));
     let patience = plan.lease + SLACK;
@@ -49,7 +49,10 @@ pub(crate) async fn run(plan: Plan) -> Outcome {
         sessions.shutdown().await;
     }
     let checked = checks::all(&crowd, patience).await;
-    Outcome::of(&plan, &stage, &crowd.history, deeds, checked)
+    if !crowd.history.violations().is_empty() {
+        report::show_failure(&plan, &stage, &crowd.history, &deeds.diary);
+    }
+    Figures::of(&plan, &stage, &crowd.history, deeds, checked)
 }
 
 /// Creates what is there in the beginning.

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     client::Crowd,
@@ -21,7 +22,8 @@ mod reference;
 const AT_ONCE: usize = 4;
 
 /// What was checked.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Checked {
     /// Commands that were carried out again, one after the other, by a service without a fleet.
     pub(crate) replayed: usize,

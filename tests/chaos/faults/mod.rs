@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use rand::{RngExt, rngs::StdRng, seq::IteratorRandom};
+use serde::{Deserialize, Serialize};
 
 use self::links::Link;
 use crate::{
@@ -16,7 +17,8 @@ mod links;
 mod redis;
 
 /// One kind of fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Fault {
     /// An instance is killed: its port refuses connections, or nothing answers any more.
     Kill,
@@ -129,6 +131,11 @@ impl Fault {
             Self::OneWay => "one-way",
             Self::Latency => "latency",
         }
+    }
+
+    /// How many times as likely it is as others: nothing is as common as a process that ends.
+    pub(crate) fn weight(self) -> usize {
+        if self == Self::Kill { 3 } else { 1 }
     }
 
     /// Whether what was acknowledged may be lost by it: Redis forgets, and an owner is gone.
