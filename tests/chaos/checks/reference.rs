@@ -102,7 +102,14 @@ fn in_order(notes: &Notes) -> Result<(Vec<Done>, bool), Fault> {
     known.extend(notes.kept().map(|answer| (answer.seq, answer)));
     let entries = notes.entries.iter();
     let entries: BTreeMap<u64, &Entry> = entries.map(|(moment, it)| (moment.seq, it)).collect();
-    let last = known.keys().chain(entries.keys()).max().copied();
+    // What a command in doubt did may have been seen, and be in no journal any more but in a snapshot.
+    let seen = notes.reads.iter().map(|read| read.moment.seq);
+    let last = known
+        .keys()
+        .chain(entries.keys())
+        .copied()
+        .chain(seen)
+        .max();
     let mut commands = Vec::new();
     for seq in 1..=last.unwrap_or_default() {
         if let Some(&answer) = known.get(&seq) {
