@@ -17,12 +17,14 @@ FUZZER := target/fuzzer/.installed-$(FUZZER_VERSION)-$(VALIDATOR_VERSION)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: check test fuzz chaos sim mutants examples run bench deny doc image help system
+.PHONY: check test fuzz chaos soak storm sim mutants examples run bench deny doc image help system
 
 # What `make chaos` does unless told otherwise.
 SECONDS := 60
 FAULTS := all
 RUNS := 1
+# How long `make soak` lasts, of whose instances one is compared with itself.
+MINUTES := 20
 
 check: system ## format, clippy, rustdoc (warnings are errors), dependencies
 	cargo fmt --check
@@ -36,7 +38,16 @@ fuzz: system $(FUZZER) ## every operation against tens of thousands of made-up r
 	cargo test --locked --test service fuzz:: -- --ignored --nocapture
 
 chaos: system ## a fleet under seeded faults: SEED=1 SECONDS=60 FAULTS=all RUNS=1
-	cargo test --locked --test chaos -- --seed $(or $(SEED),1) --seconds $(SECONDS) --faults $(FAULTS) --runs $(RUNS) --results $(CURDIR)/target/chaos/$(or $(SEED),1)-$(RUNS)x$(SECONDS).jsonl
+	cargo test --locked --test chaos -- --seed $(or $(SEED),1) --seconds $(SECONDS) --faults $(FAULTS) --runs $(RUNS) --results $(CURDIR)/target/chaos/$(or $(SEED),1)-$(RUNS)x$(SECONDS).jsonl $(BINARY:%=--binary %)
+
+soak: system ## minutes with a fault in each, and an instance that must not grow: MINUTES=20 SEED=1
+	cargo test --locked --test chaos -- --seed $(or $(SEED),1) --soak $(MINUTES) --growth $(CURDIR)/target/chaos/soak-$(or $(SEED),1).json $(BINARY:%=--binary %)
+
+storm: export STORM_SIMULATIONS := $(or $(SIMULATIONS),1000)
+storm: export STORM_CLIENTS := 64
+storm: export STORM_LEASE_MS := 6000
+storm: system ## the owner of SIMULATIONS=1000 is killed, and then one whose host is gone: until when all answer
+	cargo test --locked --test service takeover_storm:: -- --nocapture --test-threads 1
 
 # Optimised, but with every assertion, and the dependencies are those of the tests. It reads SEEDS, SEED and JOBS from
 # the environment, where make puts what it is given.

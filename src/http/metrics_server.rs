@@ -7,6 +7,7 @@ use axum::{
     http::{Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use tokio::runtime::Handle;
 
 use super::server::Endpoint;
 use crate::{
@@ -29,6 +30,7 @@ impl MetricsPage {
         let census = self.simulations.census();
         let seen = Seen {
             version: env!("CARGO_PKG_VERSION"),
+            tasks: Handle::current().metrics().num_alive_tasks(),
             active: census.active,
             stepping: census.stepping,
             frozen: census.frozen,

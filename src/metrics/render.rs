@@ -16,6 +16,8 @@ use super::{Distribution, Metrics, requests::labelled};
 pub struct Seen {
     /// The version of the service.
     pub version: &'static str,
+    /// Tasks of the runtime that have not ended.
+    pub tasks: usize,
     /// Simulations whose worlds wait for commands.
     pub active: usize,
     /// Simulations whose worlds are being stepped.
@@ -106,7 +108,12 @@ impl Report {
             &metrics.request_duration(),
         )?;
         let help = "Open connections";
-        page.gauge("http_connections", help, metrics.connections.get())
+        page.gauge("http_connections", help, metrics.connections.get())?;
+        page.gauge(
+            "tasks",
+            "Tasks of the runtime that have not ended",
+            i64::try_from(self.seen.tasks).unwrap_or(i64::MAX),
+        )
     }
 
     fn write_simulations(&self, page: &mut Page<'_>) -> fmt::Result {

@@ -19,6 +19,8 @@ use crate::{
 
 /// How long one instance has for an answer; afterwards another one is asked.
 const GLANCE: Duration = Duration::from_secs(5);
+/// How many commands a client remembers, to send them again.
+const MAX_PAST: usize = 1000;
 /// The longest wait between two tries.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -33,6 +35,8 @@ pub(crate) struct Crowd {
     /// What each client waits for.
     pub(crate) waiting: Mutex<BTreeMap<usize, String>>,
     pub(crate) over: watch::Sender<bool>,
+    /// How long each client waits from one thing to the next.
+    pace: Duration,
 }
 
 /// One client.
@@ -65,7 +69,7 @@ struct Headers {
 }
 
 impl Crowd {
-    pub(crate) fn new(doors: Vec<Client>) -> Self {
+    pub(crate) fn new(doors: Vec<Client>, pace: Duration) -> Self {
         Self {
             doors,
             history: History::new(),
@@ -73,6 +77,7 @@ impl Crowd {
             gate: RwLock::new(()),
             waiting: Mutex::default(),
             over: watch::channel(false).0,
+            pace,
         }
     }
 
@@ -143,6 +148,9 @@ impl Session {
                 88..99 => self.look(&world, true).await,
                 _ => self.replace(&world).await,
             }
+            if !crowd.pace.is_zero() {
+                tokio::time::sleep(crowd.pace).await;
+            }
         }
         self.say_waiting(None);
     }
@@ -190,6 +198,10 @@ impl Session {
                 own.retain(|body| Some(body) != removes.as_ref());
                 if self.random.random_bool(0.1) {
                     self.repeat(world, &request).await;
+                }
+                if self.past.len() >= MAX_PAST {
+                    let place = self.random.random_range(0..MAX_PAST);
+                    self.past.swap_remove(place);
                 }
                 self.past.push((Arc::clone(world), request));
             }
@@ -306,6 +318,7 @@ impl Session {
         let turn = self.random.random_range(0..self.crowd.doors.len());
         // Whether this or an earlier try did it is not said: it is gone.
         self.insist(turn, world, &request, Headers::default()).await;
+        world.notes().ended = Some(self.crowd.history.now());
         self.past.retain(|(of, _)| of.id != world.id);
     }
 

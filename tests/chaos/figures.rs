@@ -57,28 +57,24 @@ impl Figures {
         deeds: Deeds,
         checked: Checked,
     ) -> Self {
-        let worlds = history.worlds();
+        let (tally, checked_before) = history.tally();
         let mut figures = Self {
             runs: 1,
             seconds: plan.seconds,
             violations: history.violations().len(),
             strikes: deeds.strikes,
             kills: stage.kills,
-            simulations: worlds.len(),
+            simulations: tally.simulations,
+            acknowledged: tally.acknowledged,
+            lost: tally.lost,
+            resends: tally.resends,
+            reads: tally.reads,
+            snapshots: tally.snapshots,
             troubles: history.troubles(),
             longest_wait_ms: history.longest_wait_ms(),
-            checked,
+            checked: checked.plus(checked_before),
             ..Self::default()
         };
-        for world in &worlds {
-            let notes = world.notes();
-            figures.acknowledged += notes.acks.len();
-            figures.lost += notes.acks.iter().filter(|answer| answer.is_lost).count();
-            figures.resends += notes.repeats.len();
-            figures.reads += notes.reads.len();
-            // The first is of its creation.
-            figures.snapshots += notes.snapshots.len().saturating_sub(1);
-        }
         if figures.violations > 0 {
             figures.failed.push(plan.to_string());
         }

@@ -11,6 +11,7 @@ use std::{
 };
 
 use crate::{
+    checks::Checked,
     figures::ms,
     harness::{Reply, Request},
 };
@@ -30,6 +31,8 @@ pub(crate) struct History {
     begun: Instant,
     worlds: Mutex<Vec<Arc<World>>>,
     violations: Mutex<Vec<Violation>>,
+    /// Of simulations that were checked and forgotten.
+    past: Mutex<(Tally, Checked)>,
     /// The longest time that a request took to be decided, ms: of all, and since somebody began to
     /// count anew.
     longest_wait: AtomicU64,
@@ -71,6 +74,8 @@ pub(crate) struct Notes {
     pub(crate) told_of_loss: Vec<String>,
     /// Whether a client has asked for its end.
     pub(crate) is_being_deleted: bool,
+    /// When it had ended, if a client has seen to that.
+    pub(crate) ended: Option<Duration>,
     /// Whether Redis has forgotten something just when the owner was gone, too.
     pub(crate) may_lose: bool,
     /// Until when whoever is not its owner may know nothing of it: Redis has forgotten something.
@@ -127,6 +132,17 @@ pub(crate) struct Entry {
     pub(crate) hash: String,
 }
 
+/// How much there is in histories.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Tally {
+    pub(crate) simulations: usize,
+    pub(crate) acknowledged: usize,
+    pub(crate) lost: usize,
+    pub(crate) resends: usize,
+    pub(crate) reads: usize,
+    pub(crate) snapshots: usize,
+}
+
 /// A promise that was not kept.
 #[derive(Clone, Debug)]
 pub(crate) struct Violation {
@@ -164,6 +180,7 @@ impl History {
             begun: Instant::now(),
             worlds: Mutex::default(),
             violations: Mutex::default(),
+            past: Mutex::default(),
             longest_wait: AtomicU64::new(0),
             longest_of_late: AtomicU64::new(0),
             troubles: Mutex::default(),
@@ -189,6 +206,34 @@ impl History {
         let mut worlds = self.worlds();
         worlds.retain(|world| world.is_living());
         worlds
+    }
+
+    /// Those that a client has ended, and when that was long ago.
+    pub(crate) fn ended_before(&self, time: Duration) -> Vec<Arc<World>> {
+        let mut worlds = self.worlds();
+        worlds.retain(|world| world.notes().ended.is_some_and(|ended| ended < time));
+        worlds
+    }
+
+    /// Keeps the figures alone of a simulation that has ended and was checked.
+    pub(crate) fn forget(&self, world: &World, checked: Checked) {
+        self.worlds_guard().retain(|other| other.id != world.id);
+        let mut past = self.past.lock().expect("no holder panics");
+        past.0.count(&world.notes());
+        past.1 = past.1.plus(checked);
+        *world.notes() = Notes {
+            is_being_deleted: true,
+            ..Notes::default()
+        };
+    }
+
+    /// The figures of all simulations, and what was checked of those that are forgotten.
+    pub(crate) fn tally(&self) -> (Tally, Checked) {
+        let (mut tally, checked) = *self.past.lock().expect("no holder panics");
+        for world in self.worlds() {
+            tally.count(&world.notes());
+        }
+        (tally, checked)
     }
 
     pub(crate) fn waited(&self, time: Duration) {
@@ -262,6 +307,18 @@ impl World {
     /// The last command that was acknowledged so far.
     pub(crate) fn newest(&self) -> Option<Moment> {
         self.notes().newest()
+    }
+}
+
+impl Tally {
+    fn count(&mut self, notes: &Notes) {
+        self.simulations += 1;
+        self.acknowledged += notes.acks.len();
+        self.lost += notes.acks.iter().filter(|answer| answer.is_lost).count();
+        self.resends += notes.repeats.len();
+        self.reads += notes.reads.len();
+        // The first is of its creation.
+        self.snapshots += notes.snapshots.len().saturating_sub(1);
     }
 }
 

@@ -32,6 +32,7 @@ mod report;
 mod results;
 mod run;
 mod scribe;
+mod soak;
 mod stage;
 mod table;
 mod verdict;

@@ -67,7 +67,8 @@ fn choose(plan: &Plan, random: &mut StdRng) -> Vec<Fault> {
     [first].into_iter().chain(second).collect()
 }
 
-async fn strike(
+/// Inflicts these faults at once, has them put right, and sees to it that everything answers.
+pub(crate) async fn strike(
     faults: &[Fault],
     stage: &mut Stage,
     crowd: &Arc<Crowd>,

@@ -41,6 +41,13 @@ pub(crate) struct Options {
     /// Another binary of the service than the one that was built with this.
     #[arg(long)]
     pub(crate) binary: Option<PathBuf>,
+    /// Instead of runs of `seconds`: so many minutes with a fault in each, of which one instance is
+    /// spared. It is to hold no more in the end than in the beginning.
+    #[arg(long)]
+    soak: Option<u64>,
+    /// A file for all that was seen of that instance, as JSON.
+    #[arg(long)]
+    growth: Option<PathBuf>,
     /// A file to which what came of each run is added as a line of JSON.
     #[arg(long)]
     pub(crate) results: Option<PathBuf>,
@@ -67,6 +74,10 @@ pub(crate) struct Plan {
     pub(crate) clients: usize,
     pub(crate) worlds: usize,
     pub(crate) lease: Duration,
+    /// Whether one instance is spared, and watched.
+    pub(crate) is_soak: bool,
+    /// Where what was seen of it is written to.
+    pub(crate) growth: Option<PathBuf>,
 }
 
 impl Options {
@@ -106,8 +117,10 @@ impl Options {
     fn plan(&self, seed: u64, seconds: u64, faults: Vec<Fault>) -> Plan {
         Plan {
             seed,
-            seconds,
+            seconds: self.soak.map_or(seconds, |minutes| minutes * 60),
             faults,
+            is_soak: self.soak.is_some(),
+            growth: self.growth.clone(),
             clients: self.clients.max(1),
             worlds: self.worlds.max(1),
             lease: Duration::from_millis(self.lease_ms),
@@ -124,6 +137,10 @@ impl fmt::Display for Plan {
             names.join(",")
         };
         let Self { seed, seconds, .. } = self;
+        if self.is_soak {
+            let minutes = seconds / 60;
+            return write!(f, "--seed {seed} --soak {minutes} --faults {names}");
+        }
         write!(f, "--seed {seed} --seconds {seconds} --faults {names}")
     }
 }

@@ -10,16 +10,18 @@ use crate::{
     figures::Figures,
     nemesis,
     options::Plan,
-    report, scribe,
+    report, scribe, soak,
     stage::Stage,
 };
 
 /// How much longer than a lease what is under way may take once nothing is wrong any more.
 const SLACK: Duration = Duration::from_secs(10);
+/// How long clients think that are not in a hurry.
+const THOUGHT: Duration = Duration::from_millis(30);
 
 pub(crate) async fn run(plan: Plan) -> Figures {
     let mut stage = Stage::set(&plan).await;
-    let crowd = Arc::new(Crowd::new(stage.clients()));
+    let crowd = Arc::new(Crowd::new(stage.clients(), pace(&plan)));
     let patience = plan.lease + SLACK;
     found(&plan, &crowd).await;
     let mut sessions = JoinSet::new();
@@ -30,7 +32,11 @@ pub(crate) async fn run(plan: Plan) -> Figures {
     let mut scribe = JoinSet::new();
     scribe.spawn(scribe::follow(Arc::clone(&crowd)));
 
-    let deeds = nemesis::rage(&plan, &mut stage, &crowd).await;
+    let deeds = if plan.is_soak {
+        soak::endure(&plan, &mut stage, &crowd).await
+    } else {
+        nemesis::rage(&plan, &mut stage, &crowd).await
+    };
     crowd.over.send_replace(true);
     let ended = tokio::time::timeout(patience, async {
         while let Some(session) = sessions.join_next().await {
@@ -60,5 +66,15 @@ async fn found(plan: &Plan, crowd: &Arc<Crowd>) {
     let mut founder = Session::new(Arc::clone(crowd), plan.clients, plan.seed);
     for number in 0..plan.worlds {
         founder.create(number).await;
+    }
+}
+
+/// How long a client thinks before it goes on. Where memory is watched the load is steady rather
+/// than all that can be.
+fn pace(plan: &Plan) -> Duration {
+    if plan.is_soak {
+        THOUGHT
+    } else {
+        Duration::ZERO
     }
 }

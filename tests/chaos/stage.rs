@@ -13,6 +13,7 @@ use crate::{
     history::World,
     options::Plan,
     redis_pair::RedisPair,
+    soak::spared,
 };
 
 pub(crate) const INSTANCES: usize = 3;
@@ -29,6 +30,10 @@ pub(crate) struct Stage {
     pub(crate) peers: Vec<Proxy>,
     /// From each instance to Redis.
     pub(crate) to_redis: Vec<Proxy>,
+    /// Where each instance tells what it counts.
+    pub(crate) metrics: Vec<u16>,
+    /// Instances that no fault may end or stop.
+    pub(crate) spared: BTreeSet<usize>,
     pub(crate) lease: Duration,
     /// How many processes were killed.
     pub(crate) kills: usize,
@@ -52,16 +57,22 @@ impl Stage {
             .map(|proxy| redis.primary.url_through(proxy))
             .collect();
         let urls: Vec<_> = urls.iter().map(String::as_str).collect();
+        let metrics: Vec<_> = (0..INSTANCES).map(|_| free_port()).collect();
         let own: Vec<_> = ports
             .iter()
+            .zip(&metrics)
             .zip(&peers)
-            .map(|(port, peer)| (port.to_string(), format!("http://{}", peer.address())))
+            .map(|((port, metrics), peer)| {
+                let url = format!("http://{}", peer.address());
+                [port.to_string(), metrics.to_string(), url]
+            })
             .collect();
         let own: Vec<_> = own
             .iter()
-            .map(|(port, url)| {
+            .map(|[port, metrics, url]| {
                 vec![
                     ("INTERNAL_PORT", port.as_str()),
+                    ("METRICS_PORT", metrics.as_str()),
                     ("ADVERTISE_URL", url.as_str()),
                 ]
             })
@@ -76,6 +87,12 @@ impl Stage {
             ("REQUEST_TIMEOUT_MS", "4000"),
             ("SHUTDOWN_GRACE_MS", "6000"),
             ("FREEZE_AFTER_SECONDS", "1"),
+            // Where memory is watched they go to rest in the pauses.
+            (
+                "HIBERNATE_AFTER_SECONDS",
+                if plan.is_soak { "2" } else { "300" },
+            ),
+            ("ASSET_TTL_SECONDS", "60"),
             ("COMPUTE_THREADS", "2"),
         ];
         let fleet = Fleet::start_each(&urls, &shared, &own).await;
@@ -90,6 +107,8 @@ impl Stage {
             doors,
             peers,
             to_redis,
+            metrics,
+            spared: spared(plan),
             lease: plan.lease,
             kills: 0,
             past_logs: BTreeMap::new(),

@@ -55,5 +55,6 @@ mod stale_owner;
 mod stepping;
 mod suite;
 mod takeover;
+mod takeover_storm;
 mod topologies;
 mod trajectory;

@@ -7,11 +7,12 @@ use serde_json::json;
 use crate::harness::{Client, Instance, Reply, sphere};
 
 /// Every metric of an instance without Redis.
-const NAMES: [&str; 22] = [
+const NAMES: [&str; 23] = [
     "rapier_build",
     "rapier_http_requests",
     "rapier_http_request_duration_seconds",
     "rapier_http_connections",
+    "rapier_tasks",
     "rapier_simulations",
     "rapier_simulations_created",
     "rapier_simulations_ended",

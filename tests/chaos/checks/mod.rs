@@ -38,8 +38,7 @@ pub(crate) struct Checked {
 
 /// Checks everything, once nothing happens any more.
 pub(crate) async fn all(crowd: &Arc<Crowd>, patience: Duration) -> Checked {
-    let alone = Instance::spawn(&[("STATE_HASH", "true"), ("MAX_REQUEST_BYTES", "33554432")]).await;
-    let client = alone.client();
+    let (_alone, client) = reference().await;
     let each = crowd.history.worlds().into_iter().map(|world| {
         let (crowd, client) = (Arc::clone(crowd), client.clone());
         async move { one(&crowd, &client, &world, patience).await }
@@ -48,7 +47,20 @@ pub(crate) async fn all(crowd: &Arc<Crowd>, patience: Duration) -> Checked {
     found.into_iter().fold(Checked::default(), Checked::plus)
 }
 
-async fn one(crowd: &Crowd, alone: &Client, world: &World, patience: Duration) -> Checked {
+/// A service without a fleet, and a client of it.
+pub(crate) async fn reference() -> (Instance, Client) {
+    let alone = Instance::spawn(&[("STATE_HASH", "true"), ("MAX_REQUEST_BYTES", "33554432")]).await;
+    let client = alone.client();
+    (alone, client)
+}
+
+/// Checks one simulation, which `alone` carries out anew.
+pub(crate) async fn one(
+    crowd: &Crowd,
+    alone: &Client,
+    world: &World,
+    patience: Duration,
+) -> Checked {
     if world.notes().may_return {
         return Checked::default();
     }

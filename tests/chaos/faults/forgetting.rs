@@ -76,7 +76,7 @@ async fn go_on(target: &mut Target<'_>) {
 
 /// Kills an instance, and notes whose latest commands nobody else knows.
 async fn lose_an_owner(target: &mut Target<'_>) -> usize {
-    let place = target.pick();
+    let place = target.pick_process();
     let owners = target.stage.owners(&target.crowd.history.living()).await;
     note(target, &owners, &name(place));
     target.stage.kill(place).await;

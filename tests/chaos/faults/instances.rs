@@ -6,7 +6,7 @@ use super::{Scar, Target};
 use crate::stage::INSTANCES;
 
 pub(super) async fn kill(target: &mut Target<'_>) -> Scar {
-    let place = target.pick();
+    let place = target.pick_process();
     let is_host_gone = target.random.random_bool(0.4);
     target.stage.kill(place).await;
     if is_host_gone {
@@ -23,13 +23,14 @@ pub(super) async fn kill(target: &mut Target<'_>) -> Scar {
 }
 
 pub(super) fn hang(target: &mut Target<'_>) -> Scar {
-    let place = target.pick();
+    let place = target.pick_process();
     target.stage.fleet[place].stop();
     Scar::Stopped(place)
 }
 
 pub(super) async fn roll(target: &mut Target<'_>) -> Scar {
-    for place in 0..INSTANCES {
+    let spared = target.stage.spared.clone();
+    for place in (0..INSTANCES).filter(|place| !spared.contains(place)) {
         target.stage.stop(place).await;
         target.stage.start(place).await;
     }

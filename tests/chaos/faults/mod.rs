@@ -251,10 +251,20 @@ impl Scar {
 }
 
 impl Target<'_> {
+    /// An instance that nothing has happened to yet, and whose process may end or stop.
+    fn pick_process(&mut self) -> usize {
+        let spared = self.stage.spared.clone();
+        self.pick_but(&spared)
+    }
+
     /// An instance that nothing has happened to yet.
     fn pick(&mut self) -> usize {
+        self.pick_but(&BTreeSet::new())
+    }
+
+    fn pick_but(&mut self, spared: &BTreeSet<usize>) -> usize {
         let hit = &self.hit;
-        let whole = (0..INSTANCES).filter(|place| !hit.contains(place));
+        let whole = (0..INSTANCES).filter(|it| !hit.contains(it) && !spared.contains(it));
         let place = whole.choose(self.random).expect("one is left alone");
         self.hit.insert(place);
         place

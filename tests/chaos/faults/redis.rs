@@ -28,7 +28,7 @@ pub(super) async fn flush_scripts(target: &mut Target<'_>) -> Scar {
 /// Damages the newest snapshots of one instance where there is an older one, once for each
 /// simulation: the next one finds the damaged one behind it.
 pub(super) async fn damage_snapshots(target: &mut Target<'_>) -> Scar {
-    let place = target.pick();
+    let place = target.pick_process();
     let redis = &target.stage.redis.primary;
     for world in target.crowd.history.living() {
         let entry = redis.hash(&meta(&world.id)).await;
