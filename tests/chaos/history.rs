@@ -273,6 +273,13 @@ impl History {
         }
     }
 
+    /// Whether a promise about this simulation was not kept.
+    pub(crate) fn objects_to(&self, world: &World) -> bool {
+        let violations = self.violations.lock().expect("no holder panics");
+        let mut about = violations.iter().filter_map(|it| it.world.as_ref());
+        about.any(|id| *id == world.id)
+    }
+
     pub(crate) fn violations(&self) -> Vec<Violation> {
         self.violations.lock().expect("no holder panics").clone()
     }

@@ -36,10 +36,10 @@ async fn of_one(crowd: &Crowd, world: &World, patience: Duration) {
         let mut notes = world.notes();
         let mut newest: Option<Moment> = None;
         for answer in notes.acks.iter_mut().filter(|answer| !answer.is_lost) {
-            let Some(moment) = answer.moment.filter(|it| it.seq > journal.from.seq) else {
+            let Some(moment) = answer.moment.filter(|it| it.seq >= journal.from.seq) else {
                 continue;
             };
-            if !journal.entries.contains_key(&moment) {
+            if moment != journal.from && !journal.entries.contains_key(&moment) {
                 answer.is_lost = true;
                 newest = newest.max(Some(moment));
             }

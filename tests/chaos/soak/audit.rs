@@ -19,7 +19,12 @@ pub(super) async fn follow(crowd: Arc<Crowd>) {
                 return;
             }
             let checked = checks::one(&crowd, &client, &world, SETTLED).await;
-            crowd.history.forget(&world, checked);
+            if crowd.history.objects_to(&world) {
+                // It is to be shown in the end.
+                world.notes().ended = None;
+            } else {
+                crowd.history.forget(&world, checked);
+            }
         }
         tokio::time::sleep(PAUSE).await;
     }
