@@ -21,6 +21,8 @@ pub(crate) async fn find(crowd: &Arc<Crowd>, patience: Duration) {
 
 async fn of_one(crowd: &Crowd, world: &World, patience: Duration) {
     let object = |text: String| crowd.history.object(Some(world), None, text);
+    // What was lost before and carried out anew may be lost again.
+    world.notes().settle();
     if is_gone(crowd, world, patience).await {
         let mut notes = world.notes();
         notes.is_gone = true;
