@@ -31,7 +31,7 @@ pub(crate) enum Phase {
 }
 
 /// One look at a process.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Sample {
     pub(crate) at_seconds: f64,
     pub(crate) phase: Phase,
