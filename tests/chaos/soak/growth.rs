@@ -74,7 +74,8 @@ impl Growth {
                     Values::of(&it.map(quantity).collect::<Vec<_>>())
                 };
                 let rule = match (phase, place) {
-                    (_, 0 | 1) => Rule::Bounded,
+                    (_, 0) => Rule::Bounded,
+                    (_, 1) => Rule::Shown,
                     (Phase::Quiet, _) => Rule::Same,
                     (Phase::Load | Phase::Fault, _) => Rule::Shown,
                 };
