@@ -173,7 +173,9 @@ async fn until_it_goes_on(doors: &[Client], n: usize, id: &str) -> Vec<String> {
 fn report(what: &str, times: &[Duration], refusals: &BTreeMap<&str, usize>) {
     let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64();
     println!(
-        "{what}: they answered p50 {:.2} s, p99 {:.2} s, max {:.2} s after its end; refused before: {refusals:?}",
+        "{what}: they answered from {:.2} s on, p10 {:.2} s, p50 {:.2} s, p99 {:.2} s, max {:.2} s after its end; refused before: {refusals:?}",
+        at(0),
+        at(10),
         at(50),
         at(99),
         at(100)
