@@ -87,10 +87,11 @@ impl Stage {
             ("REQUEST_TIMEOUT_MS", "4000"),
             ("SHUTDOWN_GRACE_MS", "6000"),
             ("FREEZE_AFTER_SECONDS", "1"),
-            // Where memory is watched they go to rest in the pauses.
+            // Where memory is watched they go to rest in the pauses, and not before: of what rests
+            // nobody can tell Redis again.
             (
                 "HIBERNATE_AFTER_SECONDS",
-                if plan.is_soak { "2" } else { "300" },
+                if plan.is_soak { "8" } else { "300" },
             ),
             ("ASSET_TTL_SECONDS", "60"),
             ("COMPUTE_THREADS", "2"),

@@ -27,7 +27,7 @@ const GUESTS: usize = 4;
 const MINUTE: Duration = Duration::from_secs(60);
 /// When in each minute the fault begins, and when everybody is asked to be quiet.
 const FAULT_AT: Duration = Duration::from_secs(5);
-const QUIET_AT: Duration = Duration::from_secs(45);
+const QUIET_AT: Duration = Duration::from_secs(38);
 
 /// Inflicts a fault a minute, each kind in turn, while the spared instance is watched.
 pub(crate) async fn endure(plan: &Plan, stage: &mut Stage, crowd: &Arc<Crowd>) -> Deeds {
