@@ -49,14 +49,21 @@ enum Rule {
     Shown,
 }
 
-type Quantity = (&'static str, fn(&Sample) -> u64);
+/// Something that a process holds, and what is promised of it at rest and in use.
+type Quantity = (&'static str, [Rule; 2], fn(&Sample) -> u64);
 
 const QUANTITIES: [Quantity; 5] = [
-    ("resident, kB", |sample| sample.resident_kb),
-    ("anonymous, kB", |sample| sample.anonymous_kb),
-    ("descriptors", |sample| sample.descriptors),
-    ("tasks", |sample| sample.tasks),
-    ("threads", |sample| sample.threads),
+    ("resident, kB", [Rule::Bounded, Rule::Bounded], |it| {
+        it.resident_kb
+    }),
+    ("anonymous, kB", [Rule::Shown, Rule::Shown], |it| {
+        it.anonymous_kb
+    }),
+    ("descriptors", [Rule::Same, Rule::Shown], |it| {
+        it.descriptors
+    }),
+    ("tasks", [Rule::Same, Rule::Shown], |it| it.tasks),
+    ("threads", [Rule::Same, Rule::Shown], |it| it.threads),
 ];
 
 impl Growth {
@@ -64,8 +71,8 @@ impl Growth {
         let stretch = STRETCH.min(whole / 4).as_secs_f64();
         let whole = whole.as_secs_f64();
         let mut rows = Vec::new();
-        for phase in [Phase::Quiet, Phase::Load] {
-            for (place, (name, quantity)) in QUANTITIES.into_iter().enumerate() {
+        for (place, phase) in [Phase::Quiet, Phase::Load].into_iter().enumerate() {
+            for (name, rules, quantity) in QUANTITIES {
                 let within = |from: f64, to: f64| {
                     let samples = samples.iter();
                     let it = samples.filter(|sample| {
@@ -73,18 +80,12 @@ impl Growth {
                     });
                     Values::of(&it.map(quantity).collect::<Vec<_>>())
                 };
-                let rule = match (phase, place) {
-                    (_, 0) => Rule::Bounded,
-                    (_, 1) => Rule::Shown,
-                    (Phase::Quiet, _) => Rule::Same,
-                    (Phase::Load | Phase::Fault, _) => Rule::Shown,
-                };
                 rows.push(Row {
                     name,
                     phase,
                     early: within(stretch, 2.0 * stretch),
                     late: within(whole - stretch, whole + stretch),
-                    rule,
+                    rule: rules[place],
                 });
             }
         }
