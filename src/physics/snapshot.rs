@@ -18,7 +18,7 @@ use super::{
     event::EventLog,
     listening::Sleepers,
     roster::Roster,
-    world::World,
+    world::{World, uncounted},
 };
 use crate::id::ControllerId;
 
@@ -154,7 +154,7 @@ impl Snapshot {
         let engine: PhysicsWorld =
             postcard::from_bytes(&engine).map_err(|_| SnapshotError::Damaged)?;
         let mut world = World {
-            engine,
+            engine: uncounted(engine),
             config,
             time,
             roster: Arc::new(roster),

@@ -30,6 +30,8 @@ pub(super) const MAX_BODIES_IN_PLACE: usize = 150;
 pub(super) const MAX_LISTED_ITEMS_IN_PLACE: usize = 2_000;
 /// Work in place that takes longer than this after all is continued on the compute pool.
 const IN_PLACE_AT_MOST: Duration = Duration::from_millis(1);
+/// A world that is expected to be away for no longer than this is waited for.
+const BRIEF: Duration = Duration::from_millis(4);
 /// What one step is taken to cost for each body, as long as it was not measured.
 const FIRST_GUESS_PER_BODY: Duration = Duration::from_micros(3);
 
@@ -117,11 +119,11 @@ impl Core {
     /// Hands the world out, to be worked on elsewhere.
     pub(super) fn hand_out(&mut self, shared: &Shared, command: Command) -> Option<Work> {
         let world = self.world.take()?;
-        if command.steps() > 1 {
+        if self.is_brief(&world, &command) {
+            self.look(&world);
+        } else {
             // It may be away for long, and its contacts are asked for meanwhile.
             self.look_closely(&world);
-        } else {
-            self.look(&world);
         }
         Some(shared.work(world, command))
     }
@@ -295,12 +297,22 @@ impl Core {
 
     pub(super) fn is_small(&self, world: &World, command: &Command) -> bool {
         let bodies = world.body_count() + world.effort(command);
+        !command.takes_long()
+            && bodies <= MAX_BODIES_IN_PLACE
+            && self.cost_of_steps(bodies, command) <= IN_PLACE
+    }
+
+    /// Whether whoever asks for contacts meanwhile may wait for the end.
+    fn is_brief(&self, world: &World, command: &Command) -> bool {
+        command.steps() <= 1 || self.cost_of_steps(world.body_count(), command) <= BRIEF
+    }
+
+    /// What the steps of a command are expected to take in a world of so many bodies.
+    fn cost_of_steps(&self, bodies: usize, command: &Command) -> Duration {
         let count = u32::try_from(bodies).unwrap_or(u32::MAX);
         let per_step = self
             .step_cost
             .unwrap_or_else(|| FIRST_GUESS_PER_BODY.saturating_mul(count));
-        !command.takes_long()
-            && bodies <= MAX_BODIES_IN_PLACE
-            && per_step.saturating_mul(command.steps()) <= IN_PLACE
+        per_step.saturating_mul(command.steps())
     }
 }
