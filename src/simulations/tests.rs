@@ -1,12 +1,17 @@
 //! What clients of a simulation can rely on whatever happens inside the engine.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    pin::pin,
+    sync::{Arc, mpsc},
+    time::Duration,
+};
 
+use futures_util::FutureExt;
 use serde_json::{Value, value::RawValue};
 
 use super::{
-    AssetLibrary, Durability, NewSimulation, Services, SimulationError, SimulationHandle,
-    Simulations, StepPool,
+    AssetLibrary, Durability, Job, NewSimulation, Services, SimulationError, SimulationHandle,
+    Simulations, Status, StepPool,
 };
 use crate::{
     assets::MemoryAssets,
@@ -17,8 +22,11 @@ use crate::{
 };
 
 fn simulations() -> Simulations {
+    simulations_on(StepPool::start(2).unwrap())
+}
+
+fn simulations_on(pool: StepPool) -> Simulations {
     let clock = Clock::start();
-    let pool = StepPool::start(2).unwrap();
     let store = Arc::new(MemoryAssets::new(clock, 10, 1 << 20));
     let assets = AssetLibrary::new(store, pool.clone(), clock, Duration::from_secs(3600));
     let services = Services {
@@ -163,9 +171,7 @@ async fn a_simulation_can_be_destroyed_while_it_is_being_stepped() {
     };
     let run = async { stepping.execute(Command::Step(long), None).await };
     let destroy = async {
-        while simulation.record().status != super::Status::Stepping
-            && simulation.position().step == 0
-        {
+        while simulation.record().status != Status::Stepping && simulation.position().step == 0 {
             tokio::task::yield_now().await;
         }
         simulations.destroy(&simulation, None).await
@@ -177,4 +183,42 @@ async fn a_simulation_can_be_destroyed_while_it_is_being_stepped() {
     let gone = simulations.open(simulation.id(), None).await;
     assert!(matches!(gone, Err(SimulationError::NotFound(_))));
     assert_eq!(simulations.count(), 0);
+}
+
+#[tokio::test]
+async fn whoever_asks_for_contacts_waits_for_a_brief_call_and_not_for_a_long_one() {
+    let (jobs, held) = mpsc::channel::<Job>();
+    let simulations = simulations_on(StepPool::of(move |job| jobs.send(job).unwrap()));
+    // What steps cost is not known of a new simulation, and so not what they cost here.
+    for (count, is_brief) in [(100, true), (1000, false)] {
+        let simulation = carried_out(&held, pile(&simulations)).await;
+        let mut stepping = pin!(step(&simulation, count));
+        assert!(stepping.as_mut().now_or_never().is_none());
+        while simulation.record().status != Status::Stepping {
+            tokio::task::yield_now().await;
+        }
+
+        let mut asked = pin!(simulation.contacts(None));
+        let at_once = asked.as_mut().now_or_never();
+        assert_eq!(at_once.is_none(), is_brief, "{count} steps");
+        carried_out(&held, stepping).await;
+
+        let (told, expected) = match at_once {
+            Some(told) => (told, 0),
+            None => (asked.await, u64::from(count)),
+        };
+        assert_eq!(told.unwrap().position.step, expected);
+    }
+}
+
+/// What comes of something while what it leaves to the pool is done here.
+async fn carried_out<T>(held: &mpsc::Receiver<Job>, something: impl Future<Output = T>) -> T {
+    let mut something = pin!(something);
+    loop {
+        if let Some(done) = something.as_mut().now_or_never() {
+            return done;
+        }
+        held.try_iter().for_each(|job| job());
+        tokio::task::yield_now().await;
+    }
 }
