@@ -88,7 +88,14 @@ impl App {
             let ask: AskStore = Arc::new(move || store.as_ref().map(seen));
             tracing::info!("metrics are on {}", listener.local_addr()?);
             let (simulations, shutdown_of) = (simulations.clone(), shutdown.clone());
-            shutdown.spawn(http::serve_metrics(listener, simulations, ask, shutdown_of));
+            let config = Arc::clone(&config);
+            shutdown.spawn(http::serve_metrics(
+                listener,
+                simulations,
+                ask,
+                config,
+                shutdown_of,
+            ));
         }
         tracing::info!(
             instance_id = %simulations.services().instance_id,

@@ -235,9 +235,31 @@ pub struct Config {
     #[arg(long, env, default_value_t = 86_400, value_parser = value_parser!(u64).range(1..=31_536_000))]
     pub asset_ttl_seconds: u64,
 
-    /// Open connections; further ones wait to be accepted.
+    /// Open connections; the one that was idle for the longest time is closed for a further one.
     #[arg(long, env, default_value_t = 20_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub max_connections: u32,
+
+    /// Open connections from one address, that of the socket, which may be a proxy's; 0 for no limit.
+    #[arg(long, env, default_value_t = 0, value_parser = value_parser!(u32).range(0..=1_000_000))]
+    pub max_connections_per_peer: u32,
+
+    /// How long a connection may take to its first byte, and a request from there to the end of its
+    /// head, in milliseconds.
+    #[arg(long, env, default_value_t = 10_000, value_parser = value_parser!(u64).range(50..=600_000))]
+    pub head_timeout_ms: u64,
+
+    /// How long a connection may be idle between requests, in milliseconds.
+    #[arg(long, env, default_value_t = 30_000, value_parser = value_parser!(u64).range(50..=3_600_000))]
+    pub idle_timeout_ms: u64,
+
+    /// How long the body of a request may be waited for, in milliseconds.
+    #[arg(long, env, default_value_t = 30_000, value_parser = value_parser!(u64).range(50..=3_600_000))]
+    pub body_timeout_ms: u64,
+
+    /// How long a body, or a reply that is being read, may go on at less than 1 KiB a second, in
+    /// milliseconds.
+    #[arg(long, env, default_value_t = 15_000, value_parser = value_parser!(u64).range(50..=600_000))]
+    pub stall_timeout_ms: u64,
 
     /// Threads that step worlds; 0 takes as many as there are cores.
     #[arg(long, env, default_value_t = 0, value_parser = value_parser!(u32).range(0..=1024))]

@@ -6,6 +6,8 @@ use std::{
     process::ExitCode,
 };
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 use rapier_physics_service::{
     app::{App, bind},
     config::{Config, Task},
@@ -13,6 +15,10 @@ use rapier_physics_service::{
     simulations::{BundleError, Stage, replay},
     telemetry,
 };
+
+/// How many files are open beside connections of clients: those to Redis, to other instances, and
+/// what the runtime needs.
+const FILES_BESIDE: u64 = 512;
 
 /// Gives the memory of worlds that are gone back to the operating system, in the background.
 #[global_allocator]
@@ -24,6 +30,7 @@ fn main() -> ExitCode {
         return show_replay(file, *quiet).unwrap_or(ExitCode::FAILURE);
     }
     telemetry::start(&config);
+    raise_file_limit(config.max_connections);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
@@ -49,6 +56,29 @@ async fn serve(config: Config) -> io::Result<bool> {
             tracing::warn!("{} received again, stopping at once", signal?);
             Ok(false)
         }
+    }
+}
+
+/// Has the process open as many files as it may: each connection is one.
+fn raise_file_limit(max_connections: u32) {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if limit.current != limit.maximum
+        && let Err(error) = setrlimit(Resource::Nofile, raised)
+    {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
+    let Some(files) = getrlimit(Resource::Nofile).current else {
+        return;
+    };
+    tracing::info!("{files} files may be open");
+    if files < u64::from(max_connections) + FILES_BESIDE {
+        tracing::warn!(
+            "MAX_CONNECTIONS is {max_connections}, but no more than {files} files may be open: raise the hard limit, or lower the setting"
+        );
     }
 }
 

@@ -8,7 +8,7 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 pub(crate) struct Options {
     /// Runs only the measurements whose name contains this: step, piles, script, latency, state, memory, registry,
-    /// forward, journal, `journal_latency`, `journal_piles`, `journal_snapshots`, hibernated, context.
+    /// forward, journal, `journal_latency`, `journal_piles`, `journal_snapshots`, hibernated, door, context.
     pub(crate) filter: Option<String>,
 
     /// Length of one round, both sides together.
@@ -26,6 +26,14 @@ pub(crate) struct Options {
     /// Simulations that are put to rest.
     #[arg(long, env = "BENCH_HIBERNATED", default_value_t = 20_000)]
     pub(crate) hibernated: u32,
+
+    /// Idle connections beside a light client.
+    #[arg(long, env = "BENCH_IDLE", default_value_t = 10_000)]
+    pub(crate) idle: usize,
+
+    /// Slow clients beside it.
+    #[arg(long, env = "BENCH_SLOW", default_value_t = 1_000)]
+    pub(crate) slow: usize,
 
     /// Where the JSON report goes.
     #[arg(long, env = "BENCH_OUTPUT", default_value = "target/bench.json")]

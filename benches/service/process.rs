@@ -25,7 +25,13 @@ pub(crate) struct Server {
 impl Server {
     /// The optimised service with its default settings, on a free port, without Redis.
     pub(crate) fn service() -> Outcome<Self> {
-        Self::start(&[("STORAGE_BACKEND", "memory".to_owned())])
+        Self::service_with(&[])
+    }
+
+    /// The same with some settings.
+    pub(crate) fn service_with(settings: &[(&str, String)]) -> Outcome<Self> {
+        let storage = ("STORAGE_BACKEND", "memory".to_owned());
+        Self::start(&[&[storage], settings].concat())
     }
 
     /// The same as one instance of several, whose simulations end with it.

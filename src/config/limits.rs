@@ -44,6 +44,10 @@ impl Config {
             ("MAX_ASSETS", self.max_assets.into()),
             ("MAX_ASSET_MEMORY_BYTES", self.max_asset_memory_bytes),
             ("MAX_CONNECTIONS", self.max_connections.into()),
+            (
+                "MAX_CONNECTIONS_PER_PEER",
+                self.max_connections_per_peer.into(),
+            ),
         ]
     }
 }

@@ -1,14 +1,18 @@
 //! The edge: what is done for every request before and after its handler.
 
 use std::{
-    convert::Infallible, future::ready, net::IpAddr, panic::AssertUnwindSafe, sync::Arc,
-    time::Instant,
+    convert::Infallible,
+    future::ready,
+    net::IpAddr,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use axum::{
     body::Body,
     extract::Request,
-    http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
@@ -43,10 +47,11 @@ use crate::{
 
 /// Replies of fewer bytes than this are not worth compressing.
 const MIN_COMPRESSED: u64 = 1024;
-/// The longest URI, in bytes.
-const MAX_URI_LENGTH: usize = 8 * 1024;
 /// The longest request id that is taken over, in bytes.
 const MAX_REQUEST_ID_LENGTH: usize = 128;
+/// What `OPTIONS *` is answered with: every method that some route has.
+const SERVED_METHODS: HeaderValue =
+    HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
 /// Header: `never` keeps a request from being passed on.
 const SIM_FORWARD: HeaderName = HeaderName::from_static("sim-forward");
 /// Header: which instance has the simulation.
@@ -151,7 +156,7 @@ impl Edge {
         }
 
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-            write_problem(&mut response, &problem, &uri, &request_id, client);
+            write_problem(&mut response, &problem, uri.path(), &request_id, client);
         }
         tracing::debug!(
             path = uri.path(),
@@ -310,6 +315,9 @@ impl Edge {
     }
 
     async fn answer(&self, request: Request) -> Response {
+        if request.uri().path() == "*" {
+            return (StatusCode::NO_CONTENT, [(header::ALLOW, SERVED_METHODS)]).into_response();
+        }
         let headers = request.headers();
         let wants_layers = headers.contains_key(header::ACCEPT_ENCODING)
             || headers.contains_key(header::ORIGIN)
@@ -379,6 +387,25 @@ impl Endpoint for Edge {
         response
     }
 
+    fn refuse(&self, refusal: Problem, peer: IpAddr) -> Response {
+        let request_id = random_request_id();
+        let mut response = refusal.clone().into_response();
+        response.extensions_mut().remove::<Problem>();
+        write_problem(&mut response, &refusal, "", &request_id, peer);
+        let headers = response.headers_mut();
+        if refusal.status() == StatusCode::METHOD_NOT_ALLOWED {
+            headers.insert(header::ALLOW, SERVED_METHODS);
+        }
+        headers.insert(SIM_INSTANCE, self.instance.clone());
+        headers.insert(X_REQUEST_ID, request_id);
+        if self.side == Side::Public {
+            let (asked, status) = (Asked::new("", ""), response.status().as_u16());
+            let metrics = &self.simulations.services().metrics;
+            metrics.count_request(asked, status, Duration::ZERO);
+        }
+        response
+    }
+
     fn counts_in(&self) -> Option<&Metrics> {
         Some(&self.simulations.services().metrics)
     }
@@ -391,18 +418,6 @@ fn is_for_operators(request: &Request) -> bool {
 /// What is wrong with a request whatever its route.
 fn refusal(request: &Request) -> Option<Problem> {
     let path = request.uri().path();
-    if request
-        .uri()
-        .path_and_query()
-        .is_some_and(|uri| uri.as_str().len() > MAX_URI_LENGTH)
-    {
-        let detail = format!("the URI must not be longer than {MAX_URI_LENGTH} bytes");
-        return Some(Problem::new(ProblemCode::UriTooLong, detail));
-    }
-    if *request.method() == Method::CONNECT {
-        let detail = "this method is not served";
-        return Some(Problem::new(ProblemCode::MethodNotAllowed, detail));
-    }
     // What these answer with is theirs to say.
     let has_own_types = ["/docs", "/problems/", "/assets/"]
         .iter()
@@ -435,11 +450,10 @@ fn random_request_id() -> HeaderValue {
 fn write_problem(
     response: &mut Response,
     problem: &Problem,
-    uri: &Uri,
+    path: &str,
     request_id: &HeaderValue,
     client: IpAddr,
 ) {
-    let path = uri.path();
     let sim_id = path
         .strip_prefix("/simulations/")
         .and_then(|rest| rest.split('/').next());

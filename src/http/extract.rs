@@ -1,19 +1,14 @@
 //! What handlers take from a request; what cannot be taken is refused with a problem.
 
-use std::{
-    convert::Infallible,
-    future::{Future, poll_fn},
-    pin::pin,
-    task::Poll,
-    time::Duration,
-};
+use std::{convert::Infallible, error::Error, io, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
     extract::{FromRequest, FromRequestParts, RawPathParams, Request},
     http::{HeaderMap, HeaderName, Method, header, request::Parts},
 };
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use bytes::BytesMut;
+use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -28,8 +23,6 @@ use crate::{
 
 /// Header: under which key a client may send a request again.
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// How long the body of a request may take to come.
-const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 /// Bodies of more bytes than this are parsed on the compute pool.
 const MAX_PARSED_IN_PLACE: usize = 64 * 1024;
 /// How much of a body that is refused is taken in all the same, in bytes.
@@ -301,39 +294,48 @@ pub(super) async fn read_within(
         }
         return Err(too_large(usize::try_from(length).unwrap_or(usize::MAX)));
     }
-    let mut whole = pin!(Limited::new(&mut body, maximum).collect());
-    // A body is there one poll after it is asked for, if it came with its head: most need no timer.
-    // To ask for that poll here and not of the runtime wakes the connection no more than it is
-    // woken by the body.
-    let mut is_asked_for = false;
-    let early = poll_fn(|context| match whole.as_mut().poll(context) {
-        Poll::Ready(read) => Poll::Ready(Some(read)),
-        Poll::Pending if is_asked_for => Poll::Ready(None),
-        Poll::Pending => {
-            is_asked_for = true;
-            context.waker().wake_by_ref();
-            Poll::Pending
-        }
-    });
-    let read = match early.await {
-        Some(read) => Ok(read),
-        None => tokio::time::timeout(BODY_TIMEOUT, whole).await,
-    };
-    match read {
-        Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+    let mut whole = Bytes::new();
+    let mut joined = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        // Trailers are of no meaning here.
+        let Ok(data) = frame.map_err(incomplete)?.into_data() else {
+            continue;
+        };
+        if whole.len() + joined.len() + data.len() > maximum {
             discard(&mut body).await;
-            Err(too_large(maximum + 1))
+            return Err(too_large(maximum + 1));
         }
-        Ok(Err(_)) => Err(Problem::new(
-            ProblemCode::MalformedRequest,
-            "the body ended before it was complete",
-        )),
-        Err(_) => Err(Problem::new(
-            ProblemCode::RequestTimeout,
-            format!("the body did not come within {} s", BODY_TIMEOUT.as_secs()),
-        )),
+        if whole.is_empty() && joined.is_empty() {
+            whole = data;
+            continue;
+        }
+        // In one piece, however small those are that it comes in.
+        if joined.is_empty() {
+            joined.reserve(whole.len() + data.len());
+            joined.extend_from_slice(&std::mem::take(&mut whole));
+        }
+        joined.extend_from_slice(&data);
     }
+    Ok(if joined.is_empty() {
+        whole
+    } else {
+        joined.freeze()
+    })
+}
+
+/// The problem of a body that does not come to its end.
+fn incomplete(error: axum::Error) -> Problem {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<io::Error>();
+        if io.is_some_and(|io| io.kind() == io::ErrorKind::TimedOut) {
+            let detail = "the body came too slowly";
+            return Problem::new(ProblemCode::RequestTimeout, detail);
+        }
+        cause = error.source();
+    }
+    let detail = "the body ended before it was complete, or its chunks are broken";
+    Problem::new(ProblemCode::MalformedRequest, detail)
 }
 
 /// Takes in some of a body that is refused: a client that is still writing would otherwise meet a

@@ -9,7 +9,7 @@ use axum::{
 };
 use tokio::runtime::Handle;
 
-use super::server::Endpoint;
+use super::{problem::Problem, server::Endpoint};
 use crate::{
     metrics::{Metrics, Seen, SeenStore},
     simulations::Simulations,
@@ -44,6 +44,10 @@ impl MetricsPage {
 }
 
 impl Endpoint for MetricsPage {
+    fn refuse(&self, refusal: Problem, _: IpAddr) -> Response {
+        refusal.status().into_response()
+    }
+
     async fn serve(self: Arc<Self>, request: Request, _: IpAddr) -> Response {
         if request.uri().path() != "/metrics" {
             return StatusCode::NOT_FOUND.into_response();

@@ -33,6 +33,7 @@ use self::{
     edge::{Edge, Side},
     forward::{Forwarder, Junction},
     metrics_server::MetricsPage,
+    server::{Door, Patience},
     state::{AppState, Parts},
 };
 pub use self::{metrics_server::AskStore, problem_code::ProblemCode};
@@ -72,18 +73,28 @@ pub async fn serve(
         let junction = Junction { routes, forwarder };
         Edge::new(side, junction, simulations.clone(), &config)
     };
-    let places = config.max_connections as usize;
+    let door = Door {
+        max_connections: config.max_connections as usize,
+        max_per_peer: config.max_connections_per_peer as usize,
+        patience: Patience::new(&config),
+    };
     let public = server::serve(
         listener,
         edge(Side::Public, routes.clone(), forwarder),
-        places,
+        door,
         shutdown.clone(),
     );
     let internal = async {
         if let Some(internal) = internal {
             // Whoever is asked by another instance asks nobody else.
             let edge = edge(Side::Internal, router::internal(routes, state), None);
-            server::serve(internal, edge, places, shutdown).await;
+            let door = Door {
+                // They are few, and have many connections each.
+                max_per_peer: 0,
+                patience: door.patience.with_instances(),
+                ..door
+            };
+            server::serve(internal, edge, door, shutdown).await;
         }
     };
     tokio::join!(public, internal);
@@ -94,8 +105,14 @@ pub async fn serve_metrics(
     listener: TcpListener,
     simulations: Simulations,
     store: AskStore,
+    config: Arc<Config>,
     shutdown: Shutdown,
 ) {
     let page = MetricsPage { simulations, store };
-    server::serve(listener, page, MAX_READERS, shutdown).await;
+    let door = Door {
+        max_connections: MAX_READERS,
+        max_per_peer: 0,
+        patience: Patience::new(&config),
+    };
+    server::serve(listener, page, door, shutdown).await;
 }

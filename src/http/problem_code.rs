@@ -25,6 +25,7 @@ pub enum ProblemCode {
     RequestTimeout,
     BodyTooLarge,
     UriTooLong,
+    HeadersTooLarge,
     UnsupportedMediaType,
     SimulationExists,
     BodyExists,
@@ -74,6 +75,7 @@ impl ProblemCode {
         Self::RequestTimeout,
         Self::BodyTooLarge,
         Self::UriTooLong,
+        Self::HeadersTooLarge,
         Self::UnsupportedMediaType,
         Self::SimulationExists,
         Self::BodyExists,
@@ -147,7 +149,7 @@ impl ProblemCode {
             ),
             Self::RequestTimeout => (
                 "request_timeout",
-                "The body came too slowly",
+                "The request came too slowly",
                 S::REQUEST_TIMEOUT,
             ),
             Self::BodyTooLarge => (
@@ -156,6 +158,11 @@ impl ProblemCode {
                 S::PAYLOAD_TOO_LARGE,
             ),
             Self::UriTooLong => ("uri_too_long", "The URI is too long", S::URI_TOO_LONG),
+            Self::HeadersTooLarge => (
+                "headers_too_large",
+                "The headers are too large",
+                S::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            ),
             Self::UnsupportedMediaType => (
                 "unsupported_media_type",
                 "The body has another type than expected",

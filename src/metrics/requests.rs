@@ -10,9 +10,9 @@ const METHODS: [&str; 8] = [
 ];
 
 /// The statuses that are told apart.
-const STATUSES: [u16; 24] = [
+const STATUSES: [u16; 25] = [
     200, 201, 202, 204, 304, 400, 401, 403, 404, 405, 406, 408, 409, 412, 413, 414, 415, 421, 422,
-    429, 500, 502, 503, 504,
+    429, 431, 500, 502, 503, 504,
 ];
 
 /// One row for each route and method, one column for each status and one for all others.

@@ -13,6 +13,7 @@ mod commands;
 mod config;
 mod controllers;
 mod determinism;
+mod door;
 mod durability;
 mod entries;
 mod events;

@@ -19,7 +19,6 @@ enum Provoked {
 use Provoked::{By, Elsewhere};
 
 const LATER: &str = "needs what a later version adds";
-const FRAMING: &str = "belongs to the framing of requests, which is tested with the transport";
 
 /// Every code of the contract.
 const CODES: &[(&str, Provoked)] = &[
@@ -102,7 +101,13 @@ const CODES: &[(&str, Provoked)] = &[
             "row_42_a_client_that_wants_pictures_gets_json_or_a_refusal",
         ),
     ),
-    ("request_timeout", Elsewhere(FRAMING)),
+    (
+        "request_timeout",
+        By(
+            "door/timers",
+            "row_32_a_body_may_be_slow_and_may_not_go_on_for_ever",
+        ),
+    ),
     (
         "body_too_large",
         By(
@@ -110,12 +115,24 @@ const CODES: &[(&str, Provoked)] = &[
             "row_37_a_body_over_the_cap_is_refused_before_it_is_read",
         ),
     ),
-    ("uri_too_long", Elsewhere(FRAMING)),
+    (
+        "uri_too_long",
+        By(
+            "door/heads",
+            "rows_18_to_21_and_45_heads_that_are_too_large_are_refused",
+        ),
+    ),
     (
         "unsupported_media_type",
         By("bad_inputs", "rows_39_to_41_only_plain_json_is_read"),
     ),
-    ("headers_too_large", Elsewhere(FRAMING)),
+    (
+        "headers_too_large",
+        By(
+            "door/heads",
+            "rows_18_to_21_and_45_heads_that_are_too_large_are_refused",
+        ),
+    ),
     (
         "simulation_exists",
         By(

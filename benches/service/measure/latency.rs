@@ -82,7 +82,7 @@ pub(crate) fn measure(options: &Options) -> Outcome<Vec<Figure>> {
     ])
 }
 
-fn light_steps(client: &mut Client, duration: Duration) -> Outcome<Vec<f64>> {
+pub(super) fn light_steps(client: &mut Client, duration: Duration) -> Outcome<Vec<f64>> {
     let request = wire::request("POST", "/simulations/light/step", r#"{"steps":1}"#);
     let start = Instant::now();
     let mut due = start;

@@ -13,6 +13,7 @@ use crate::{
 };
 
 mod context;
+mod door;
 mod fleet;
 mod hibernated;
 mod journal;
@@ -28,7 +29,7 @@ mod step;
 pub(crate) type Measurement = fn(&Options) -> Outcome<Vec<Figure>>;
 
 /// Every measurement by the name it is selected with, in the order of the report.
-pub(crate) const ALL: [(&str, Measurement); 14] = [
+pub(crate) const ALL: [(&str, Measurement); 15] = [
     ("step", step::measure),
     ("piles", piles::measure),
     ("script", script::measure),
@@ -42,6 +43,7 @@ pub(crate) const ALL: [(&str, Measurement); 14] = [
     ("journal_piles", journal::measure_piles),
     ("journal_snapshots", journal_snapshots::measure),
     ("hibernated", hibernated::measure),
+    ("door", door::measure),
     ("context", context::measure),
 ];
 

@@ -8,7 +8,7 @@ use crate::http::problem_code::ProblemCode;
 /// What routes write where they answer with problems.
 const ANY: &str = "default";
 /// The problems of every route.
-const OF_ALL: [u16; 3] = [406, 414, 500];
+const OF_ALL: [u16; 6] = [400, 406, 408, 414, 431, 500];
 
 /// Defines a response for each status that problems have.
 pub(super) fn define(components: &mut Components) {
@@ -36,11 +36,11 @@ pub(super) fn expect(route: &Route<'_>, operation: &mut Operation) {
         statuses.push(401);
     }
     if answers_with_problems {
-        statuses.extend([400, 503]);
+        statuses.push(503);
         let takes_body = operation.request_body.is_some();
         let creates = route.path == "/simulations" && takes_body;
         if takes_body {
-            statuses.extend([404, 408, 413, 415]);
+            statuses.extend([404, 413, 415]);
         }
         if takes_body || operation.parameters.is_some() {
             statuses.push(422);
