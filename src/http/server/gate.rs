@@ -31,7 +31,7 @@ enum Expects {
     Head,
     Sized(u64),
     Chunked(Chunks),
-    /// Nothing that anybody will read.
+    /// Nothing that anybody will read: the request was refused, or its body is broken.
     Nothing,
 }
 
@@ -85,37 +85,34 @@ impl Gate {
 
     /// Looks at bytes that have come while nothing was kept back. How many of them may be handed on
     /// at once; the others are kept.
-    pub(super) fn pass(&mut self, bytes: &[u8]) -> Result<usize, Broken> {
+    pub(super) fn pass(&mut self, bytes: &[u8]) -> usize {
         if let Expects::Nothing = self.expects {
-            return Ok(0);
+            return 0;
         }
-        let passed = self.follow(bytes)?;
-        if self.refusal.is_some() {
-            self.stand_in();
-        } else {
-            self.kept.extend_from_slice(&bytes[passed..]);
+        let passed = self.follow(bytes);
+        match self.expects {
+            Expects::Nothing => self.stand_in(),
+            _ => self.kept.extend_from_slice(&bytes[passed..]),
         }
-        Ok(passed)
+        passed
     }
 
     /// Takes more of a head that was kept back.
-    pub(super) fn keep(&mut self, bytes: &[u8]) -> Result<(), Broken> {
+    pub(super) fn keep(&mut self, bytes: &[u8]) {
         self.kept.extend_from_slice(bytes);
         let length = self.kept.len();
         let is_worth_reading =
             length <= ALWAYS_READ || length >= MAX_HEAD_BYTES || bytes.contains(&b'\n');
         if !is_worth_reading {
-            return Ok(());
+            return;
         }
         let kept = std::mem::take(&mut self.kept);
-        let followed = self.follow(&kept);
+        self.ready = self.follow(&kept);
         self.kept = kept;
-        self.ready = followed?;
-        if self.refusal.is_some() {
+        if let Expects::Nothing = self.expects {
             self.kept.truncate(self.ready);
             self.stand_in();
         }
-        Ok(())
     }
 
     /// Hands on as many bytes as there is room for.
@@ -142,14 +139,22 @@ impl Gate {
         self.ready > 0
     }
 
+    /// Whether the last request has a body that nobody can read to its end.
+    pub(super) fn is_broken(&self) -> bool {
+        matches!(self.expects, Expects::Nothing) && self.refusal.is_none()
+    }
+
+    /// Puts a request that is always answered in the place of one that is refused.
     fn stand_in(&mut self) {
-        self.kept.extend_from_slice(STAND_IN);
-        self.ready = self.kept.len();
+        if self.refusal.is_some() {
+            self.kept.extend_from_slice(STAND_IN);
+            self.ready = self.kept.len();
+        }
     }
 
     /// Goes through bytes from head to body to head. How many there are before a head that is not
-    /// whole, or that is refused.
-    fn follow(&mut self, bytes: &[u8]) -> Result<usize, Broken> {
+    /// whole, or that is refused, or what is broken of a body.
+    fn follow(&mut self, bytes: &[u8]) -> usize {
         let mut at = 0;
         while at < bytes.len() {
             let rest = &bytes[at..];
@@ -186,15 +191,15 @@ impl Gate {
                             self.expects = Expects::Head;
                         }
                     }
-                    Err(broken) => {
+                    Err(Broken) => {
                         self.expects = Expects::Nothing;
-                        return Err(broken);
+                        break;
                     }
                 },
                 Expects::Nothing => break,
             }
         }
-        Ok(at)
+        at
     }
 }
 
@@ -207,10 +212,10 @@ mod tests {
         let (mut gate, mut handed) = (Gate::new(), Vec::new());
         for piece in pieces {
             if gate.is_open() {
-                let passed = gate.pass(piece).unwrap();
+                let passed = gate.pass(piece);
                 handed.extend_from_slice(&piece[..passed]);
             } else {
-                gate.keep(piece).unwrap();
+                gate.keep(piece);
             }
             while gate.has_ready() {
                 handed.extend(gate.hand_on(7));
@@ -244,9 +249,9 @@ mod tests {
     fn a_head_that_is_not_whole_is_kept_back() {
         for end in 1..GET.len() {
             let mut gate = Gate::new();
-            assert_eq!(gate.pass(&GET[..end]), Ok(0));
+            assert_eq!(gate.pass(&GET[..end]), 0);
             assert_eq!(gate.stage(), Stage::Head, "{end}");
-            gate.keep(&GET[end..]).unwrap();
+            gate.keep(&GET[end..]);
             assert_eq!((gate.stage(), gate.requests()), (Stage::Between, 1));
             assert_eq!(gate.hand_on(99), GET);
             assert!(gate.is_open());
@@ -257,8 +262,10 @@ mod tests {
     fn nothing_follows_a_body_whose_chunks_are_broken() {
         let mut gate = Gate::new();
         let broken = [&CHUNKED[..CHUNKED.len() - 2], b"\n", GET].concat();
-        assert_eq!(gate.pass(&broken), Err(Broken));
+        let head = gate.pass(&broken);
+        assert!(broken[..head].ends_with(b"chunked\r\n\r\n"), "{head}");
+        assert!(gate.is_broken() && gate.is_open());
         assert_eq!(gate.stage(), Stage::Over);
-        assert_eq!(gate.pass(GET), Ok(0));
+        assert_eq!(gate.pass(GET), 0);
     }
 }

@@ -15,7 +15,6 @@ use tokio::{
 
 use super::{
     activity::Activity,
-    chunks::Broken,
     gate::{Gate, Stage},
     head::Refusal,
     patience::{Pace, Patience},
@@ -85,8 +84,7 @@ impl Watched {
         let came = &buf.filled()[before..];
         let count = came.len();
         let passed = self.gate.pass(came);
-        buf.set_filled(before + *passed.as_ref().unwrap_or(&0));
-        passed.map_err(not_chunked)?;
+        buf.set_filled(before + passed);
         if self.gate.stage() == Stage::Head {
             self.head_began = self.activity.now();
         }
@@ -99,7 +97,7 @@ impl Watched {
         let mut piece = ReadBuf::new(&mut piece);
         ready!(Pin::new(&mut self.inner).poll_read(cx, &mut piece))?;
         let had_ended = self.gate.requests();
-        self.gate.keep(piece.filled()).map_err(not_chunked)?;
+        self.gate.keep(piece.filled());
         if self.gate.stage() == Stage::Head && self.gate.requests() > had_ended {
             self.head_began = self.activity.now();
         }
@@ -226,6 +224,9 @@ impl AsyncRead for Watched {
                 buf.put_slice(&this.gate.hand_on(buf.remaining()));
                 return Poll::Ready(Ok(()));
             }
+            if this.gate.is_broken() {
+                return Poll::Ready(Err(not_chunked()));
+            }
             let before = buf.filled().len();
             match this.receive(cx, buf) {
                 Poll::Ready(received) => {
@@ -306,7 +307,7 @@ impl AsyncWrite for Watched {
     }
 }
 
-fn not_chunked(_: Broken) -> io::Error {
+fn not_chunked() -> io::Error {
     let text = "the body is not chunked as it should be";
     io::Error::new(io::ErrorKind::InvalidData, text)
 }

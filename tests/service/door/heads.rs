@@ -249,7 +249,12 @@ async fn rows_18_to_21_and_45_heads_that_are_too_large_are_refused() {
     check(
         "rows 18 to 21",
         vec![
-            case(18, "101 headers", head(&fields(100)), (431, "headers_too_large")),
+            case(
+                18,
+                "101 headers",
+                head(&fields(100)),
+                (431, "headers_too_large"),
+            ),
             case(18, "10,000 headers", head(&fields(10_000)), TOO_LARGE),
             case(
                 19,

@@ -32,30 +32,35 @@ pub(super) struct Answer {
 
 impl Line {
     pub(super) async fn open(address: SocketAddr) -> Self {
-        Self::of(TcpStream::connect(address).await.expect("it is accepted"))
+        let opened = Instant::now();
+        let stream = TcpStream::connect(address).await;
+        Self::of(stream.expect("it is accepted"), opened)
     }
 
     /// Opens a connection from another address of this machine.
     pub(super) async fn open_from(source: [u8; 4], address: SocketAddr) -> Self {
         let socket = TcpSocket::new_v4().expect("a socket");
-        let source = SocketAddr::from((source, 0));
+        let (source, opened) = (SocketAddr::from((source, 0)), Instant::now());
         socket.bind(source).expect("an address of this machine");
-        Self::of(socket.connect(address).await.expect("it is accepted"))
+        let stream = socket.connect(address).await;
+        Self::of(stream.expect("it is accepted"), opened)
     }
 
     /// Opens a connection whose client takes in little at a time.
     pub(super) async fn open_narrow(address: SocketAddr) -> Self {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.set_recv_buffer_size(4096).expect("a small buffer");
-        Self::of(socket.connect(address).await.expect("it is accepted"))
+        let opened = Instant::now();
+        let stream = socket.connect(address).await;
+        Self::of(stream.expect("it is accepted"), opened)
     }
 
-    fn of(stream: TcpStream) -> Self {
+    fn of(stream: TcpStream, opened: Instant) -> Self {
         stream.set_nodelay(true).expect("nothing is held back");
         Self {
             stream,
             received: Vec::new(),
-            opened: Instant::now(),
+            opened,
         }
     }
 
