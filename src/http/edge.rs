@@ -479,6 +479,10 @@ fn write_problem(
     headers.remove(header::CONTENT_ENCODING);
     let json = HeaderValue::from_static("application/problem+json");
     headers.insert(header::CONTENT_TYPE, json);
+    if problem.status() == StatusCode::REQUEST_TIMEOUT {
+        // Nobody knows where the next request would begin.
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     if let Some(retry_after) = problem.retry_after() {
         headers.insert(header::RETRY_AFTER, retry_after.as_secs().max(1).into());
     }

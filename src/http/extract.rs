@@ -298,7 +298,7 @@ pub(super) async fn read_within(
     let mut joined = BytesMut::new();
     while let Some(frame) = body.frame().await {
         // Trailers are of no meaning here.
-        let Ok(data) = frame.map_err(incomplete)?.into_data() else {
+        let Ok(data) = frame.map_err(|error| incomplete(&error))?.into_data() else {
             continue;
         };
         if whole.len() + joined.len() + data.len() > maximum {
@@ -324,8 +324,8 @@ pub(super) async fn read_within(
 }
 
 /// The problem of a body that does not come to its end.
-fn incomplete(error: axum::Error) -> Problem {
-    let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
+fn incomplete(error: &axum::Error) -> Problem {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {
         let io = error.downcast_ref::<io::Error>();
         if io.is_some_and(|io| io.kind() == io::ErrorKind::TimedOut) {

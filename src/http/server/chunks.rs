@@ -96,14 +96,13 @@ impl Chunks {
             (At::Size { digits: 1.., size } | At::Extension(size), b'\r') => Ok(At::SizeEnd(size)),
             (At::Size { digits: 1.., size }, b';' | b' ' | b'\t') => Ok(At::Extension(size)),
             (At::Extension(size), byte) if byte != b'\n' => Ok(At::Extension(size)),
-            (At::SizeEnd(0), b'\n') => Ok(At::Trailer),
+            (At::SizeEnd(0) | At::TrailerEnd, b'\n') => Ok(At::Trailer),
             (At::SizeEnd(size), b'\n') => Ok(At::Data(size)),
             (At::DataEnd(b'\r'), b'\r') => Ok(At::DataEnd(b'\n')),
             (At::DataEnd(b'\n'), b'\n') => Ok(SIZE),
             (At::Trailer, b'\r') => Ok(At::End),
             (At::TrailerLine, b'\r') => Ok(At::TrailerEnd),
             (At::Trailer | At::TrailerLine, byte) if byte != b'\n' => Ok(At::TrailerLine),
-            (At::TrailerEnd, b'\n') => Ok(At::Trailer),
             _ => Err(Broken),
         }
     }

@@ -2,7 +2,7 @@
 //! from request to request, so no head gets by that hides behind another one.
 
 use super::{
-    chunks::{Broken, Chunks},
+    chunks::Chunks,
     head::{Framing, Head, MAX_HEAD_BYTES, Refusal},
 };
 
@@ -92,7 +92,9 @@ impl Gate {
         let passed = self.follow(bytes);
         match self.expects {
             Expects::Nothing => self.stand_in(),
-            _ => self.kept.extend_from_slice(&bytes[passed..]),
+            Expects::Head | Expects::Sized(_) | Expects::Chunked(_) => {
+                self.kept.extend_from_slice(&bytes[passed..]);
+            }
         }
         passed
     }
@@ -184,18 +186,16 @@ impl Gate {
                         self.expects = Expects::Head;
                     }
                 }
-                Expects::Chunked(chunks) => match chunks.pass(rest) {
-                    Ok((passed, is_end)) => {
-                        at += passed;
-                        if is_end {
-                            self.expects = Expects::Head;
-                        }
-                    }
-                    Err(Broken) => {
+                Expects::Chunked(chunks) => {
+                    let Ok((passed, is_end)) = chunks.pass(rest) else {
                         self.expects = Expects::Nothing;
                         break;
+                    };
+                    at += passed;
+                    if is_end {
+                        self.expects = Expects::Head;
                     }
-                },
+                }
                 Expects::Nothing => break,
             }
         }

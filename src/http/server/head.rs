@@ -160,7 +160,8 @@ fn check_line(request: &Request<'_, '_>, host: Option<&[u8]>) -> Result<(), Refu
     if target.len() > MAX_URI_LENGTH {
         return Err(URI_TOO_LONG);
     }
-    if !target.bytes().all(is_of_plain_path) && Uri::try_from(target).is_err() {
+    let is_plain = target.starts_with('/') && target.bytes().all(is_of_plain_path);
+    if !is_plain && Uri::try_from(target).is_err() {
         return Err(Refusal::malformed("the URI cannot be read"));
     }
     if target.starts_with('/') || (target == "*" && method == "OPTIONS") {
@@ -228,6 +229,7 @@ mod tests {
             ("GET http://a:1/x HTTP/1.1\r\nhost: A:1", none),
             ("GET http://b/x HTTP/1.1\r\nhost: a", None),
             ("GET ftp://a/x HTTP/1.1\r\nhost: a", None),
+            ("GET http://a:b/ HTTP/1.1\r\nhost: a:b", None),
             ("GET x HTTP/1.1\r\nhost: a", None),
             ("OPTIONS * HTTP/1.1\r\nhost: a", none),
             ("GET * HTTP/1.1\r\nhost: a", None),
@@ -259,9 +261,13 @@ mod tests {
         for end in 0..head.len() {
             assert_eq!(Head::read(&head[..end]), Head::Partial, "{end}");
         }
-        let line = [b"GET /".as_slice(), &[b'a'; 2 * MAX_URI_LENGTH]].concat();
+        let line = [b"GET /".as_slice(), &vec![b'a'; 2 * MAX_URI_LENGTH]].concat();
         assert_eq!(Head::read(&line), Head::Refused(URI_TOO_LONG));
-        let field = [b"GET / HTTP/1.1\r\na: ".as_slice(), &[b'a'; MAX_HEAD_BYTES]].concat();
+        let field = [
+            b"GET / HTTP/1.1\r\na: ".as_slice(),
+            &vec![b'a'; MAX_HEAD_BYTES],
+        ]
+        .concat();
         assert_eq!(Head::read(&field), too_large());
     }
 }

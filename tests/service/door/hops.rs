@@ -30,7 +30,7 @@ async fn machines(redis: &RedisServer) -> ([Instance; 2], std::net::SocketAddr) 
 async fn state_of(client: &Client, sim: &str, headers: &[(&str, &str)]) -> Reply {
     let mut call = client.call("GET", format!("/simulations/{sim}/state"));
     for (name, value) in headers {
-        call = call.header(*name, *value);
+        call = call.header(name, *value);
     }
     call.send().await
 }
@@ -128,4 +128,21 @@ async fn row_44_a_request_that_was_sent_again_is_not_sent_again_once_more() {
     let mut line = Line::open(a.address()).await;
     line.say(get("/health")).await;
     assert_eq!(line.answer().await.status, 200, "row 44");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn row_94_nobody_is_called_unknown_while_the_registry_is_out_of_reach() {
+    let redis = RedisServer::start().await;
+    let ([a, _b], _) = machines(&redis).await;
+    let client = a.client();
+    let unknown = client.state("unknown").await;
+    unknown.expect_problem(404, "simulation_not_found");
+
+    drop(redis);
+
+    for n in 0..5 {
+        let unknown = client.state(&format!("unknown-{n}")).await;
+        let problem = unknown.expect_problem(503, "registry_unavailable");
+        assert_eq!(problem.body["retryable"], Value::Bool(true), "row 94");
+    }
 }

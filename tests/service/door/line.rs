@@ -86,7 +86,7 @@ impl Line {
 
     /// Reads once, for so long at most: how many bytes there were, none at the end.
     async fn take_in(&mut self, within: Duration) -> Option<usize> {
-        let mut chunk = [0; 16 * 1024];
+        let mut chunk = vec![0; 16 * 1024];
         match timeout(within, self.stream.read(&mut chunk)).await {
             Err(_) => Some(0),
             Ok(Ok(0) | Err(_)) => None,
