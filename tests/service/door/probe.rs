@@ -1,7 +1,7 @@
 //! A client that has nothing to do with an attack, and should not notice it.
 
 use std::{
-    io::{Read, Write},
+    io::{self, Read, Write},
     net::{SocketAddr, TcpStream},
     sync::{
         Arc,
@@ -28,14 +28,17 @@ impl Probe {
     /// Looks how fast the service answers, then goes on asking.
     pub(super) fn start(address: SocketAddr) -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
-        let mut stream = connect(address);
-        let before: Vec<_> = (0..BEFORE).map(|_| ask(&mut stream)).collect();
+        let mut asker = Asker {
+            address,
+            stream: connect(address),
+        };
+        let before: Vec<_> = (0..BEFORE).map(|_| asker.ask()).collect();
         let stop = Arc::clone(&is_over);
         let asking = thread::spawn(move || {
-            let mut took = Vec::new();
+            let mut took = vec![asker.ask()];
             while !stop.load(Ordering::Relaxed) {
-                took.push(ask(&mut stream));
                 thread::sleep(PAUSE);
+                took.push(asker.ask());
             }
             took
         });
@@ -67,6 +70,24 @@ impl Probe {
     }
 }
 
+/// A client that comes again if its connection was closed while it was idle.
+struct Asker {
+    address: SocketAddr,
+    stream: TcpStream,
+}
+
+impl Asker {
+    /// How long an answer takes.
+    fn ask(&mut self) -> Duration {
+        let asked = Instant::now();
+        if exchange(&mut self.stream).is_err() {
+            self.stream = connect(self.address);
+            exchange(&mut self.stream).expect("the probe is answered");
+        }
+        asked.elapsed()
+    }
+}
+
 fn percentile(mut took: Vec<Duration>, percent: usize) -> Duration {
     took.sort_unstable();
     let at = (took.len() * percent / 100).min(took.len().saturating_sub(1));
@@ -81,18 +102,18 @@ fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-fn ask(stream: &mut TcpStream) -> Duration {
-    let asked = Instant::now();
-    stream
-        .write_all(b"GET /health HTTP/1.1\r\nHost: probe\r\n\r\n")
-        .expect("the probe is heard");
+fn exchange(stream: &mut TcpStream) -> io::Result<()> {
+    stream.write_all(b"GET /health HTTP/1.1\r\nHost: probe\r\n\r\n")?;
     let mut reply = Vec::new();
     let mut chunk = [0; 4096];
     while !reply.ends_with(b"}") {
-        let count = stream.read(&mut chunk).expect("the probe is answered");
-        assert!(count > 0, "the connection of the probe was closed");
+        let count = stream.read(&mut chunk)?;
+        if count == 0 {
+            assert!(reply.is_empty(), "half an answer");
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         reply.extend_from_slice(&chunk[..count]);
     }
     assert!(reply.starts_with(b"HTTP/1.1 200 "), "the probe is answered");
-    asked.elapsed()
+    Ok(())
 }
