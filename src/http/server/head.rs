@@ -196,7 +196,27 @@ fn parse_length(value: &[u8]) -> Option<u64> {
 }
 
 fn is_of_host(byte: u8) -> bool {
-    byte.is_ascii_graphic() && !b"/?#@\\,\"<>{}|^`".contains(&byte)
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'.' | b'-'
+                | b':'
+                | b'_'
+                | b'~'
+                | b'%'
+                | b'['
+                | b']'
+                | b'!'
+                | b'$'
+                | b'&'
+                | b'\''
+                | b'('
+                | b')'
+                | b'*'
+                | b'+'
+                | b';'
+                | b'='
+        )
 }
 
 /// Whether a byte is read alike by everyone who reads URIs.

@@ -27,7 +27,7 @@ use crate::{metrics::Metrics, shutdown::Shutdown};
 /// How long to wait before accepting again when the process has run out of something.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long a connection has to leave before another one is asked to.
-const LEAVING: Duration = Duration::from_millis(20);
+const LEAVING: Duration = Duration::from_millis(200);
 
 /// What answers the requests of a connection.
 pub(super) trait Endpoint: Clone + Send + Sync + 'static {

@@ -9,7 +9,7 @@ use super::{
     line::{Answer, Line, get, post},
     probe::Probe,
 };
-use crate::harness::{Instance, eventually_true, sphere};
+use crate::harness::{Client, Instance, eventually_true, sphere};
 
 const HEAD: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_millis(1500);
@@ -28,8 +28,12 @@ const CHUNKED: &str = "POST /simulations HTTP/1.1\r\nHost: x\r\nContent-Type: ap
     Transfer-Encoding: chunked\r\n\r\n";
 
 async fn hurried() -> Instance {
+    patient_for(STALL, BODY).await
+}
+
+async fn patient_for(stall: Duration, body: Duration) -> Instance {
     let [head, idle, stall, body] =
-        [HEAD, IDLE, STALL, BODY].map(|limit| limit.as_millis().to_string());
+        [HEAD, IDLE, stall, body].map(|limit| limit.as_millis().to_string());
     Instance::spawn(&[
         ("HEAD_TIMEOUT_MS", &head),
         ("IDLE_TIMEOUT_MS", &idle),
@@ -132,8 +136,10 @@ async fn row_30_a_head_that_drips_is_refused_and_one_that_comes_in_pieces_is_not
     .await;
 
     let mut line = Line::open(instance.address()).await;
-    line.drip(get("/health").bytes(), Duration::from_millis(5))
-        .await;
+    for piece in get("/health").as_bytes().chunks(7) {
+        line.say(piece).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     assert_eq!(line.answer().await.status, 200, "row 30, in pieces");
 }
 
@@ -156,7 +162,7 @@ async fn row_30_an_idle_connection_is_closed_without_a_word_and_a_used_one_stays
     while line.age() < 2 * IDLE {
         line.say(get("/health")).await;
         assert_eq!(line.answer().await.status, 200, "after {:?}", line.age());
-        tokio::time::sleep(IDLE / 10).await;
+        tokio::time::sleep(IDLE / 50).await;
     }
 }
 
@@ -234,8 +240,8 @@ async fn rows_31_and_32_a_body_that_stalls_or_drips_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn row_32_a_body_may_be_slow_and_may_not_go_on_for_ever() {
-    let instance = hurried().await;
-
+    let stall = 3 * STALL;
+    let instance = patient_for(stall, 4 * stall).await;
     let mut line = Line::open(instance.address()).await;
     let body = format!("{{}}{}", " ".repeat(20_000));
     let (head, rest) = post("/simulations", &body)
@@ -246,11 +252,12 @@ async fn row_32_a_body_may_be_slow_and_may_not_go_on_for_ever() {
     // Longer than it may stall, and less than it may take.
     for piece in rest.as_bytes().chunks(2001) {
         line.say(piece).await;
-        tokio::time::sleep(STALL / 6).await;
+        tokio::time::sleep(stall / 9).await;
     }
     assert_eq!(line.answer().await.status, 201, "row 32, a slow one");
-    assert!(line.age() > STALL, "row 32: {:?}", line.age());
+    assert!(line.age() > stall, "row 32: {:?}", line.age());
 
+    let instance = patient_for(2 * BODY, BODY).await;
     attack(
         &instance,
         "row 32, for ever",
@@ -258,8 +265,8 @@ async fn row_32_a_body_may_be_slow_and_may_not_go_on_for_ever() {
         (BODY, BODY),
         async |line| {
             line.say(BIG).await;
-            for _ in 0..50 {
-                if !line.say(" ".repeat(2000)).await || line.is_over_soon(STALL / 6).await {
+            for _ in 0..100 {
+                if !line.say(" ".repeat(2000)).await || line.is_over_soon(BODY / 20).await {
                     return;
                 }
             }
@@ -272,20 +279,16 @@ async fn row_32_a_body_may_be_slow_and_may_not_go_on_for_ever() {
 async fn row_33_a_reply_that_nobody_reads_is_dropped() {
     let instance = hurried().await;
     let client = instance.client();
-    let bodies: Vec<_> = (0..2000)
-        .map(|n| {
-            sphere(
-                &format!("a-body-with-a-long-name-{n}"),
-                0.1,
-                [f64::from(n), 0.0, 0.0],
-            )
-        })
-        .collect();
-    let sim = client
-        .simulation(&json!({"id": "s", "bodies": bodies}))
-        .await;
-    let state = client.state(&sim).await.body.len();
+    let state = large_world(&client).await.len();
     let probe = Probe::start(instance.address());
+    let sockets = || {
+        let process = format!("/proc/{}/fd", instance.pid());
+        let files = std::fs::read_dir(process).expect("the files of the process");
+        let links = files.flatten().flat_map(|file| file.path().read_link());
+        let sockets = links.filter(|link| link.to_string_lossy().starts_with("socket:"));
+        sockets.count()
+    };
+    let (before, count) = (sockets(), async || sockets());
 
     let mut lines = Vec::new();
     for _ in 0..20 {
@@ -294,17 +297,11 @@ async fn row_33_a_reply_that_nobody_reads_is_dropped() {
         line.say(get("/simulations/s/state").repeat(60)).await;
         lines.push(line);
     }
-    let sockets = || {
-        let process = format!("/proc/{}/fd", instance.pid());
-        let files = std::fs::read_dir(process).expect("the files of the process");
-        let links = files.flatten().flat_map(|file| file.path().read_link());
-        let sockets = links.filter(|link| link.to_string_lossy().starts_with("socket:"));
-        sockets.count()
-    };
-    let count = async || sockets();
-    eventually_true(LATE, "all are connected", |open| *open > lines.len(), count).await;
-    let (gone, few) = ("the connections are gone", lines.len() / 2);
-    eventually_true(STALL + LATE, gone, |open| *open < few + 2, count).await;
+    // The client may have left since.
+    let all = |open: &usize| *open + 1 >= before + lines.len();
+    eventually_true(LATE, "all are connected", all, count).await;
+    let none = |open: &usize| *open <= before;
+    eventually_true(STALL + LATE, "all are cut off", none, count).await;
 
     for line in &mut lines {
         let said = line.rest().await.len();
@@ -314,34 +311,32 @@ async fn row_33_a_reply_that_nobody_reads_is_dropped() {
         );
     }
     probe.assert_calm("row 33");
-    client.state(&sim).await.expect_status(200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn row_33_a_reply_that_is_read_slowly_comes_whole() {
-    let instance = hurried().await;
-    let client = instance.client();
-    let bodies: Vec<_> = (0..2000)
-        .map(|n| {
-            sphere(
-                &format!("a-body-with-a-long-name-{n}"),
-                0.1,
-                [f64::from(n), 0.0, 0.0],
-            )
-        })
-        .collect();
-    let sim = client
-        .simulation(&json!({"id": "s", "bodies": bodies}))
-        .await;
-    let state = client.state(&sim).await;
+    let stall = 3 * STALL;
+    let instance = patient_for(stall, BODY).await;
+    let state = large_world(&instance.client()).await;
 
     let mut line = Line::open_narrow(instance.address()).await;
-    line.say(get("/simulations/s/state").repeat(12)).await;
-    for n in 0..12 {
-        tokio::time::sleep(STALL / 4).await;
+    line.say(get("/simulations/s/state").repeat(24)).await;
+    for n in 0..24 {
+        tokio::time::sleep(stall / 20).await;
         let answer = line.answer().await;
         assert_eq!(answer.status, 200, "row 33, reply {n}");
-        assert_eq!(answer.body, state.body, "row 33, reply {n}");
+        assert_eq!(answer.body, state, "row 33, reply {n}");
     }
-    assert!(line.age() > 2 * STALL, "row 33: {:?}", line.age());
+    assert!(line.age() > stall, "row 33: {:?}", line.age());
+}
+
+/// Makes a simulation `s` of many bodies; its state as it is written.
+async fn large_world(client: &Client) -> Vec<u8> {
+    let body = |n: i32| {
+        let id = format!("a-body-with-a-long-name-{n}");
+        sphere(&id, 0.1, [f64::from(n), 0.0, 0.0])
+    };
+    let bodies: Vec<_> = (0..2000).map(body).collect();
+    let sim = client.simulation(&json!({"id": "s", "bodies": bodies}));
+    client.state(&sim.await).await.expect_status(200).body
 }
