@@ -337,6 +337,7 @@ async fn large_world(client: &Client) -> Vec<u8> {
         sphere(&id, 0.1, [f64::from(n), 0.0, 0.0])
     };
     let bodies: Vec<_> = (0..2000).map(body).collect();
-    let sim = client.simulation(&json!({"id": "s", "bodies": bodies}));
-    client.state(&sim.await).await.expect_status(200).body
+    let world = json!({"id": "s", "bodies": bodies});
+    let sim = client.simulation(&world).await;
+    client.state(&sim).await.expect_status(200).body
 }
