@@ -16,12 +16,15 @@ use crate::{
     config::{Config, DefaultDurability, RedisDegraded, StorageBackend},
     http::{self, AskStore, problem_of},
     journal::RedisJournal,
+    memory::MemoryBudget,
     metrics::{Metrics, SeenStore},
     physics::{Fingerprint, ReadLimits, WorldLimits},
     redis_store::{RedisOptions, RedisStore, RedisTarget},
     registry::{MemoryRegistry, RedisRegistry},
     shutdown::Shutdown,
-    simulations::{AssetLibrary, Durability, FleetSettings, Services, Simulations, StepPool},
+    simulations::{
+        AssetLibrary, Durability, FleetSettings, Limits, Services, Simulations, StepPool,
+    },
 };
 
 /// How long those whose requests are cut off have to be told so.
@@ -45,14 +48,16 @@ impl App {
             tracing::warn!("API_KEYS is empty: everybody may use the service");
         }
         let mut store = None;
-        let pool = StepPool::start(config.compute_threads())?;
+        let metrics = Arc::new(Metrics::default());
+        let pool = StepPool::start(config.compute_threads(), waiting(&config), &metrics)?;
+        let common = (pool, metrics);
         let simulations = match (config.storage_backend, &listeners.internal) {
             (StorageBackend::Redis, Some(internal)) => {
                 let target = config.redis_target().map_err(io::Error::other)?;
                 let settings = fleet_settings(&config, &target, internal.local_addr()?);
                 let redis = store.insert(redis_store(&config)?).clone();
                 let assets = Arc::new(RedisAssets::new(redis.clone()));
-                let mut services = services(&config, clock, pool, assets);
+                let mut services = services(&config, clock, common, assets);
                 services.journal = Some(Arc::new(RedisJournal::new(redis.clone(), &shutdown)));
                 let registry = Arc::new(RedisRegistry::new(redis));
                 tracing::info!(
@@ -65,11 +70,13 @@ impl App {
             (StorageBackend::Redis | StorageBackend::Memory, _) => {
                 tracing::info!("Initialized MemoryStorage backend (local development)");
                 let assets = Arc::new(memory_assets(&config, clock));
-                let services = services(&config, clock, pool, assets);
+                let services = services(&config, clock, common, assets);
                 Simulations::alone(services, Arc::new(MemoryRegistry::new(clock)))
             }
         };
         shutdown.spawn_unawaited(simulations.clone().keep_assets());
+        let memory = Arc::clone(&simulations.services().memory);
+        shutdown.spawn_unawaited(async move { memory.watch().await });
         let Listeners {
             public: listener,
             internal,
@@ -198,10 +205,17 @@ fn memory_assets(config: &Config, clock: Clock) -> MemoryAssets {
     MemoryAssets::new(clock, config.max_assets as usize, max_bytes)
 }
 
+fn waiting(config: &Config) -> Limits {
+    Limits {
+        patience: Duration::from_millis(config.max_queue_delay_ms),
+        max_waiting: config.max_waiting_per_client as usize,
+    }
+}
+
 fn services(
     config: &Config,
     clock: Clock,
-    pool: StepPool,
+    (pool, metrics): (StepPool, Arc<Metrics>),
     assets: Arc<dyn AssetStore>,
 ) -> Services {
     let asset_ttl = Duration::from_secs(config.asset_ttl_seconds);
@@ -210,7 +224,8 @@ fn services(
         assets: Arc::new(AssetLibrary::new(assets, pool.clone(), clock, asset_ttl)),
         pool,
         clock,
-        metrics: Arc::new(Metrics::default()),
+        memory: Arc::new(MemoryBudget::new(config.memory_budget_bytes)),
+        metrics,
         durability: match (config.storage_backend, config.default_durability) {
             (StorageBackend::Memory, _) => Durability::Memory,
             (StorageBackend::Redis, DefaultDurability::Registry) => Durability::Registry,

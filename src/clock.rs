@@ -173,6 +173,13 @@ impl std::ops::Add<Duration> for Moment {
     }
 }
 
+/// How long the present thread has computed.
+pub fn thread_time() -> Duration {
+    let spent = clock_gettime(ClockId::ThreadCPUTime);
+    let (seconds, nanos) = (u64::try_from(spent.tv_sec), u32::try_from(spent.tv_nsec));
+    Duration::new(seconds.unwrap_or(0), nanos.unwrap_or(0))
+}
+
 fn since_boot() -> Duration {
     let now = clock_gettime(CLOCK);
     let (seconds, nanos) = (u64::try_from(now.tv_sec), u32::try_from(now.tv_nsec));

@@ -207,6 +207,20 @@ pub struct Config {
     #[arg(long, env, default_value_t = 10_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub max_contacts_per_reply: u32,
 
+    /// How long commands may wait to be computed for a tenth of a second on end, in milliseconds,
+    /// before further ones of the same client are refused.
+    #[arg(long, env, default_value_t = 50, value_parser = value_parser!(u64).range(1..=3_600_000))]
+    pub max_queue_delay_ms: u64,
+
+    /// Commands of one client that wait to be computed.
+    #[arg(long, env, default_value_t = 1024, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub max_waiting_per_client: u32,
+
+    /// Memory that the process may hold before what needs more is refused, in bytes; 0 takes most
+    /// of what the container or the machine has.
+    #[arg(long, env, default_value_t = 0)]
+    pub memory_budget_bytes: u64,
+
     /// Requests waiting for one simulation.
     #[arg(long, env, default_value_t = 64, value_parser = value_parser!(u32).range(1..=65_536))]
     pub max_queue_per_simulation: u32,

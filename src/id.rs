@@ -179,6 +179,28 @@ lenient!(BodyId);
 lenient!(JointId);
 lenient!(ControllerId);
 
+/// On whose account the service works: a tenant, an address, or the service itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Payer(u64);
+
+impl Payer {
+    /// What nobody in particular asked for.
+    pub const SERVICE: Self = Self(0);
+
+    /// Whoever these bytes name. Two names with one account would only share what one of them gets.
+    pub fn named(name: &[u8]) -> Self {
+        let hash = name.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        Self(hash.max(1))
+    }
+
+    /// The account as a plain number.
+    pub fn as_u64(self) -> u64 {
+        self.0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,7 @@ pub mod http;
 pub mod id;
 pub mod imports;
 pub mod journal;
+pub mod memory;
 pub mod metrics;
 pub mod physics;
 pub mod redis_store;

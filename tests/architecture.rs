@@ -19,6 +19,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "id",
             "config",
             "clock",
+            "memory",
             "metrics",
             "shutdown",
         ],
@@ -26,7 +27,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "simulations",
         &[
-            "physics", "registry", "journal", "assets", "id", "clock", "metrics", "shutdown",
+            "physics", "registry", "journal", "assets", "id", "clock", "memory", "metrics",
+            "shutdown",
         ],
     ),
     ("imports", &["physics", "id"]),
@@ -48,6 +50,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("telemetry", &["config"]),
     ("config", &["redis_store", "id"]),
     ("clock", &[]),
+    ("memory", &[]),
     ("metrics", &[]),
     ("id", &[]),
     ("shutdown", &[]),
@@ -72,7 +75,6 @@ const CRATES: &[(&str, &[&str])] = &[
         ],
     ),
     ("clap", &["config"]),
-    ("crossbeam_channel", &["simulations/step_pool.rs"]),
     ("deadpool", &["redis_store"]),
     (
         "deadpool_redis",
@@ -167,6 +169,7 @@ const CRATES: &[(&str, &[&str])] = &[
             // Its time, which deadlines are told in.
             "clock.rs",
             "main.rs",
+            "memory.rs",
             "shutdown.rs",
         ],
     ),
@@ -200,7 +203,7 @@ const CRATES: &[(&str, &[&str])] = &[
         ],
     ),
     ("utoipa_axum", &["http"]),
-    ("uuid", &["id.rs", "http/edge.rs"]),
+    ("uuid", &["id.rs", "http/request_id.rs"]),
     (
         "xxhash_rust",
         &["http/extract.rs", "physics", "journal", "simulations"],
@@ -232,8 +235,8 @@ const STD: &[(&str, &[&str], &str)] = &[
     ),
     (
         "std::fs",
-        &["config/redis.rs", "main.rs"],
-        "nothing is kept in files; one setting names one, and so does a replay",
+        &["config/redis.rs", "main.rs", "memory.rs"],
+        "nothing is kept in files; one setting names one, and so does a replay; the kernel tells of memory in some",
     ),
     (
         "std::net",

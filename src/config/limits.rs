@@ -34,6 +34,8 @@ impl Config {
             ),
             ("MAX_HITS_PER_QUERY", self.max_hits_per_query.into()),
             ("MAX_CONTACTS_PER_REPLY", self.max_contacts_per_reply.into()),
+            ("MAX_QUEUE_DELAY_MS", self.max_queue_delay_ms),
+            ("MAX_WAITING_PER_CLIENT", self.max_waiting_per_client.into()),
             (
                 "MAX_QUEUE_PER_SIMULATION",
                 self.max_queue_per_simulation.into(),

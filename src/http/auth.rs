@@ -64,6 +64,11 @@ pub(super) fn is_open_to_all(method: &Method, path: &str) -> bool {
     matches!(path, "/health" | "/ready") || *method == Method::OPTIONS
 }
 
+/// Whether a path is for operators alone.
+pub(super) fn is_for_operators(path: &str) -> bool {
+    path.starts_with("/admin/")
+}
+
 /// The key that a request has.
 fn given(headers: &HeaderMap) -> Option<&[u8]> {
     let key = bearer(headers).or_else(|| Some(headers.get(X_API_KEY)?.as_bytes()))?;

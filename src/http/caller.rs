@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderValue, request::Parts},
 };
 
-use crate::id::Tenant;
+use crate::id::{Payer, Tenant};
 
 /// Who a request comes from, as every request finds out.
 pub(super) struct Asker {
@@ -30,6 +30,23 @@ pub(crate) struct Caller {
     pub(super) request_id: HeaderValue,
     /// Whether another instance may answer.
     pub(super) may_forward: bool,
+}
+
+/// On whose account a request is: its tenant's, or its client's. Whoever has an address of the sixth
+/// version has many.
+pub(super) fn payer(tenant: Option<&Tenant>, address: IpAddr) -> Payer {
+    match (tenant, address) {
+        (Some(tenant), _) => Payer::named(tenant.as_str().as_bytes()),
+        (None, IpAddr::V4(address)) => Payer::named(&address.octets()),
+        (None, IpAddr::V6(address)) => Payer::named(&address.octets()[..8]),
+    }
+}
+
+impl Caller {
+    /// On whose account it asks.
+    pub(super) fn payer(&self) -> Payer {
+        payer(self.tenant.as_ref(), self.address)
+    }
 }
 
 impl Asker {

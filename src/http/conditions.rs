@@ -1,15 +1,24 @@
 //! What a request says of the moment it is about: where the simulation has to stand, and where its
 //! client has seen it.
 
+use std::time::Duration;
+
 use axum::http::{HeaderMap, HeaderName, Method, header};
 
 use super::{problem::Problem, problem_code::ProblemCode};
-use crate::simulations::{Head, Precondition};
+use crate::{
+    clock::{Clock, Moment},
+    simulations::{Head, Precondition},
+};
 
 /// Header: the `ETag` that a client has seen last.
 pub(super) const SIM_WITNESS: HeaderName = HeaderName::from_static("sim-witness");
 /// Header: how sure a reader wants to be that nobody else has the simulation by now.
 pub(super) const SIM_CONSISTENCY: HeaderName = HeaderName::from_static("sim-consistency");
+/// Header: for how many seconds the client waits. What has not begun by then is not carried out.
+pub(super) const REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("request-timeout");
+/// The longest time that a client may say it waits, in seconds.
+const MAX_TIMEOUT: f64 = 86_400.0;
 /// The one wish for consistency that there is.
 const FENCED: &str = "fenced";
 
@@ -29,6 +38,20 @@ pub(super) fn precondition(headers: &HeaderMap) -> Option<Precondition> {
     let tags = lines.flat_map(|line| line.to_str().unwrap_or_default().split(','));
     let quoted = tags.filter_map(|tag| tag.trim().strip_prefix('"')?.strip_suffix('"'));
     Some(Precondition(quoted.filter_map(Head::from_text).collect()))
+}
+
+/// Until when a command has to have begun, if its client says so.
+pub(super) fn deadline(headers: &HeaderMap, clock: &Clock) -> Result<Option<Moment>, Problem> {
+    let Some(given) = headers.get(REQUEST_TIMEOUT) else {
+        return Ok(None);
+    };
+    let seconds = given.to_str().ok().and_then(|text| text.parse().ok());
+    let seconds = seconds.filter(|seconds| (0.0..=MAX_TIMEOUT).contains(seconds));
+    let seconds = seconds.ok_or_else(|| {
+        let detail = format!("Request-Timeout must be a number of seconds from 0 to {MAX_TIMEOUT}");
+        Problem::new(ProblemCode::MalformedRequest, detail)
+    })?;
+    Ok(Some(clock.now() + Duration::from_secs_f64(seconds)))
 }
 
 /// Where a client has seen the simulation.
@@ -100,6 +123,23 @@ mod tests {
             &["\"7-ff\""],
         ] {
             assert!(!is_met(unmet), "{unmet:?}");
+        }
+    }
+
+    #[test]
+    fn a_deadline_is_so_many_seconds_from_now_or_refused() {
+        let clock = Clock::start();
+        let told = |value: &str| {
+            let before = clock.now();
+            let deadline = deadline(&asked(&REQUEST_TIMEOUT, &[value]), &clock);
+            deadline.map(|at| at.map(|at| at.since(before)))
+        };
+        let half = told("0.5").unwrap().unwrap();
+        assert!(half >= Duration::from_millis(500) && half < Duration::from_secs(60));
+        assert!(deadline(&HeaderMap::new(), &clock).unwrap().is_none());
+        for bad in ["", "-1", "soon", "NaN", "inf", "86401", "1s"] {
+            let refused = told(bad).map_err(|problem| problem.code());
+            assert_eq!(refused, Err("malformed_request"), "{bad}");
         }
     }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use axum::{
-    body::Body,
+    body::{Body, HttpBody},
     extract::Request,
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
@@ -25,33 +25,37 @@ use tower_http::{
 
 use super::{
     accept::is_acceptable,
-    auth::{Keys, is_open_to_all, is_operator},
-    caller::Asker,
+    auth::{Keys, is_for_operators, is_open_to_all, is_operator},
+    caller::{Asker, payer},
     client_address::ClientAddress,
     conditions::{is_fenced, only_looks},
     cors::cors,
     extract::{Named, bad_name, bad_path},
     forward::{Elsewhere, Junction, destroys},
+    gate::{Gate, turned_away},
     hop::{self, X_REQUEST_ID},
     observed::{SIM_INSTANCE, SIM_SEQ, hide_state_hash, write_position},
     problem::{Circumstances, Problem},
     problem_code::ProblemCode,
+    request_id,
     server::Endpoint,
 };
 use crate::{
     config::Config,
-    id::{SimulationId, Tenant},
+    id::SimulationId,
     metrics::{Asked, Metrics},
     simulations::{Peer, SimulationError, SimulationHandle, Simulations},
 };
 
 /// Replies of fewer bytes than this are not worth compressing.
 const MIN_COMPRESSED: u64 = 1024;
-/// The longest request id that is taken over, in bytes.
-const MAX_REQUEST_ID_LENGTH: usize = 128;
 /// What `OPTIONS *` is answered with: every method that some route has.
 const SERVED_METHODS: HeaderValue =
     HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+/// Bodies of fewer bytes than this are read whether there is memory or not.
+const MAX_UNCOUNTED: u64 = 64 * 1024;
+/// What a byte of a larger one is taken to need: itself, and what is made of it.
+const BYTES_PER_BYTE: u64 = 3;
 /// Header: `never` keeps a request from being passed on.
 const SIM_FORWARD: HeaderName = HeaderName::from_static("sim-forward");
 /// Header: which instance has the simulation.
@@ -77,6 +81,7 @@ pub(super) struct Edge {
     keys: Keys,
     addresses: ClientAddress,
     cors: CorsLayer,
+    gate: Arc<Gate>,
 }
 
 /// What became of the simulation that a path names.
@@ -97,6 +102,7 @@ impl Edge {
         side: Side,
         junction: Junction,
         simulations: Simulations,
+        gate: &Arc<Gate>,
         config: &Config,
     ) -> Self {
         let instance = simulations.services().instance_id.as_str();
@@ -115,7 +121,28 @@ impl Edge {
             keys: Keys::new(&config.api_keys),
             addresses: ClientAddress::new(config),
             cors,
+            gate: Arc::clone(gate),
         }
+    }
+
+    /// Refuses a request of a client while there are more than can be answered, before anything is done
+    /// for it. What tells whether the service is well is always answered.
+    fn turn_away(&self, request: &Request, peer: IpAddr) -> Option<Response> {
+        if self.gate.is_open() || self.side == Side::Internal {
+            return None;
+        }
+        let (path, headers) = (request.uri().path(), request.headers());
+        if is_open_to_all(request.method(), path) {
+            return None;
+        }
+        let tenant = self.keys.authenticate(headers).ok()?;
+        let payer = payer(tenant.as_ref(), self.addresses.of(peer, headers));
+        let is_light = only_looks(request.method(), path) || path.ends_with("/keepalive");
+        if self.gate.admits(payer, is_light) {
+            return None;
+        }
+        self.simulations.services().metrics.refusals.requests.inc();
+        Some(turned_away(self.request_id(headers), self.instance.clone()))
     }
 
     /// Answers one request. Nothing that goes wrong below gets past here.
@@ -127,7 +154,9 @@ impl Edge {
 
         let asker = match self.side {
             Side::Public => self.client(&request, address),
-            Side::Internal if is_for_operators(&request) => self.operator(&request, address),
+            Side::Internal if is_for_operators(request.uri().path()) => {
+                self.operator(&request, address)
+            }
             Side::Internal => self.peer(&request, address),
         };
         let client = asker.as_ref().map_or(address, |asker| asker.address);
@@ -243,10 +272,16 @@ impl Edge {
             Found::Nothing
         } else {
             let path = request.uri().path();
-            self.named(path, asker.tenant.as_ref()).await
+            self.named(path, &asker).await
         };
         if let Some(problem) = refusal(&request) {
             return (found.here(), self.refuse(request, problem).await);
+        }
+        if let Err(full) = self.admit_body(request.body()) {
+            return (
+                found.here(),
+                self.refuse(request, Problem::from(full)).await,
+            );
         }
         let extensions = request.extensions_mut();
         let mut here = None;
@@ -277,13 +312,25 @@ impl Edge {
         (here, response)
     }
 
+    /// Refuses a large body for which there is no memory.
+    fn admit_body(&self, body: &Body) -> Result<(), SimulationError> {
+        let size = body.size_hint();
+        let length = size.exact().unwrap_or(MAX_UNCOUNTED);
+        if length < MAX_UNCOUNTED {
+            return Ok(());
+        }
+        self.simulations
+            .services()
+            .admit_bytes(length * BYTES_PER_BYTE)
+    }
+
     /// What a request is called in logs and problems.
     fn request_id(&self, headers: &HeaderMap) -> HeaderValue {
         let forwarder = self.junction.forwarder.as_ref();
         let fly = forwarder.and_then(|forwarder| forwarder.fly.as_ref());
-        given_request_id(headers)
+        request_id::given(headers)
             .or_else(|| fly.and_then(|fly| fly.first_request_id(headers)))
-            .unwrap_or_else(random_request_id)
+            .unwrap_or_else(request_id::random)
     }
 
     /// Who a request of a client comes from. What it says of other instances is not listened to.
@@ -304,12 +351,14 @@ impl Edge {
 
     /// Answers with a problem before any route is asked; in a way that pages of other origins may
     /// read it.
-    async fn refuse(&self, request: Request, problem: Problem) -> Response {
+    async fn refuse(&self, request: Request, problem: impl IntoResponse) -> Response {
+        let refusal = problem.into_response();
         if !request.headers().contains_key(header::ORIGIN) {
-            return problem.into_response();
+            return refusal;
         }
+        let mut refusal = Some(refusal);
         let refuse =
-            service_fn(|_: Request| ready(Ok::<_, Infallible>(problem.clone().into_response())));
+            service_fn(|_: Request| ready(Ok::<_, Infallible>(refusal.take().unwrap_or_default())));
         let refused = self.cors.layer(refuse).oneshot(request).await;
         refused.unwrap_or_else(|never| match never {})
     }
@@ -331,7 +380,7 @@ impl Edge {
     }
 
     /// The simulation that a path names, if it names one.
-    async fn named(&self, path: &str, tenant: Option<&Tenant>) -> Found {
+    async fn named(&self, path: &str, asker: &Asker) -> Found {
         let Some(rest) = path.strip_prefix("/simulations/") else {
             return Found::Nothing;
         };
@@ -342,8 +391,9 @@ impl Edge {
         let Ok(id) = SimulationId::parse(&id) else {
             return Found::Refused(bad_name("sim_id"));
         };
+        let tenant = asker.tenant.as_ref();
         match self.simulations.open(&id, tenant).await {
-            Ok(simulation) => Found::Here(simulation),
+            Ok(simulation) => Found::Here(simulation.paid_by(payer(tenant, asker.address))),
             Err(SimulationError::OwnedElsewhere { id, peer }) => Found::Elsewhere(id, peer),
             // Whoever passed the request on may know less than the registry does now.
             Err(error @ SimulationError::NotFound(_)) if self.side == Side::Internal => {
@@ -377,7 +427,10 @@ impl Endpoint for Edge {
     async fn serve(self: Arc<Self>, request: Request, peer: IpAddr) -> Response {
         let begun = Instant::now();
         let asked = Asked::new(request.method().as_str(), request.uri().path());
-        let response = self.answer_one(request, peer).await;
+        let response = match self.turn_away(&request, peer) {
+            Some(refusal) => self.refuse(request, refusal).await,
+            None => self.answer_one(request, peer).await,
+        };
         // What another instance passes on has been counted there.
         if self.side == Side::Public {
             let (status, took) = (response.status().as_u16(), begun.elapsed());
@@ -411,10 +464,6 @@ impl Endpoint for Edge {
     }
 }
 
-fn is_for_operators(request: &Request) -> bool {
-    request.uri().path().starts_with("/admin/")
-}
-
 /// What is wrong with a request whatever its route.
 fn refusal(request: &Request) -> Option<Problem> {
     let path = request.uri().path();
@@ -427,23 +476,6 @@ fn refusal(request: &Request) -> Option<Problem> {
         return Some(Problem::new(ProblemCode::NotAcceptable, detail));
     }
     None
-}
-
-/// The request's own name, if it has one that is fit for logs.
-fn given_request_id(headers: &HeaderMap) -> Option<HeaderValue> {
-    let is_fit = |id: &&HeaderValue| {
-        let bytes = id.as_bytes();
-        (1..=MAX_REQUEST_ID_LENGTH).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
-    };
-    headers.get(X_REQUEST_ID).filter(is_fit).cloned()
-}
-
-fn random_request_id() -> HeaderValue {
-    let mut buffer = uuid::Uuid::encode_buffer();
-    let id = uuid::Uuid::new_v4()
-        .as_hyphenated()
-        .encode_lower(&mut buffer);
-    HeaderValue::from_str(id).expect("a UUID is plain ASCII")
 }
 
 /// Replaces the body of `response` by the problem.

@@ -1,6 +1,14 @@
 //! What handlers take from a request; what cannot be taken is refused with a problem.
 
-use std::{convert::Infallible, error::Error, io, time::Duration};
+use std::{
+    convert::Infallible,
+    error::Error,
+    future::{Future, poll_fn},
+    io,
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
 
 use axum::{
     body::{Body, Bytes},
@@ -90,13 +98,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Simulation {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Unkeyed {
-    type Rejection = Infallible;
+impl FromRequestParts<AppState> for Unkeyed {
+    type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let clock = &state.simulations.services().clock;
         Ok(Self(Terms {
             key: None,
             precondition: conditions::precondition(&parts.headers),
+            deadline: conditions::deadline(&parts.headers, clock)?,
         }))
     }
 }
@@ -160,12 +170,18 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<AppState> for Keyed<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
+        let clock = &state.simulations.services().clock;
+        let deadline = conditions::deadline(request.headers(), clock)?;
         let Original { key, head, bytes } =
             Original::read(request, state, check_media_type).await?;
         let precondition = conditions::precondition(&head.headers);
         Ok(Self {
             body: parse_where_it_fits(bytes, state).await?,
-            terms: Terms { key, precondition },
+            terms: Terms {
+                key,
+                precondition,
+                deadline,
+            },
         })
     }
 }
@@ -373,7 +389,7 @@ where
     if length <= MAX_PARSED_IN_PLACE {
         return read();
     }
-    services.pool.run(read).await.unwrap_or_else(|_| {
+    services.pool.run_brief(read).await.unwrap_or_else(|_| {
         Err(Problem::new(
             ProblemCode::Internal,
             "the body could not be read",

@@ -29,7 +29,7 @@ use tower::{Service, ServiceExt};
 
 use super::{
     caller::Caller,
-    conditions::{SIM_CONSISTENCY, SIM_WITNESS},
+    conditions::{REQUEST_TIMEOUT, SIM_CONSISTENCY, SIM_WITNESS},
     extract::{self, IDEMPOTENCY_KEY, Named},
     fly::Fly,
     hop,
@@ -61,13 +61,14 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(2);
 /// How much it may tell, in bytes: more than a page of simulations with all their labels takes.
 const MAX_FETCHED: usize = 64 << 20;
 /// What the owner of a simulation reads of a request.
-const PASSED_ON: [HeaderName; 8] = [
+const PASSED_ON: [HeaderName; 9] = [
     header::ACCEPT,
     header::CONTENT_TYPE,
     header::CONTENT_LENGTH,
     header::CONTENT_ENCODING,
     header::IF_MATCH,
     IDEMPOTENCY_KEY,
+    REQUEST_TIMEOUT,
     SIM_WITNESS,
     SIM_CONSISTENCY,
 ];

@@ -10,6 +10,7 @@ mod edge;
 mod extract;
 mod fly;
 mod forward;
+mod gate;
 mod hop;
 mod item;
 mod json;
@@ -19,12 +20,13 @@ mod openapi;
 mod paging;
 mod problem;
 mod problem_code;
+mod request_id;
 mod router;
 mod routes;
 mod server;
 mod state;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::{net::TcpListener, sync::Semaphore};
 
@@ -32,6 +34,7 @@ pub(crate) use self::problem::problem_of;
 use self::{
     edge::{Edge, Side},
     forward::{Forwarder, Junction},
+    gate::Gate,
     metrics_server::MetricsPage,
     server::{Door, Patience},
     state::{AppState, Parts},
@@ -69,9 +72,16 @@ pub async fn serve(
             .into(),
     });
     let routes = router::router(routes, state.clone());
+    let gate = Gate::new(Duration::from_millis(config.max_queue_delay_ms));
+    let watched = Arc::clone(&gate).watch();
+    shutdown.spawn_unawaited(async {
+        if let Err(error) = watched.await {
+            tracing::error!(%error, "nobody looks how late requests are answered");
+        }
+    });
     let edge = |side, routes, forwarder| {
         let junction = Junction { routes, forwarder };
-        Edge::new(side, junction, simulations.clone(), &config)
+        Edge::new(side, junction, simulations.clone(), &gate, &config)
     };
     let door = Door {
         max_connections: config.max_connections as usize,

@@ -42,6 +42,10 @@ pub struct Metrics {
     pub simulations_ended: Endings,
     /// How long commands waited for the task of their simulation.
     pub queue_delay: Histogram,
+    /// How long jobs waited for a thread of the compute pool.
+    pub pool_delay: Histogram,
+    /// What was refused as more was asked for than could be done.
+    pub refusals: Refusals,
     /// Worlds that were packed away.
     pub freezes: Counter,
     /// Simulations that left memory and rest in their journals.
@@ -75,6 +79,21 @@ pub struct Endings {
     pub expired: Counter,
     /// Their worlds could not be kept.
     pub lost: Counter,
+}
+
+/// What was refused, by what there was too little of.
+#[derive(Debug, Default)]
+pub struct Refusals {
+    /// The network side had more requests to answer than it could.
+    pub requests: Counter,
+    /// Commands waited too long for the compute pool.
+    pub computing: Counter,
+    /// A client had as many commands waiting as it may.
+    pub waiting: Counter,
+    /// The memory budget was used up.
+    pub memory: Counter,
+    /// The client's own deadline had passed.
+    pub deadline: Counter,
 }
 
 /// What came of requests that were passed on.
@@ -119,6 +138,8 @@ impl Default for Metrics {
             simulations_created: Counter::default(),
             simulations_ended: Endings::default(),
             queue_delay: Histogram::of_times(),
+            pool_delay: Histogram::of_times(),
+            refusals: Refusals::default(),
             freezes: Counter::default(),
             departures: Counter::default(),
             recoveries: Counter::default(),

@@ -157,6 +157,24 @@ impl Report {
             "How long commands waited for the task of their simulation",
             &metrics.queue_delay.read(),
         )?;
+        page.histogram(
+            "pool_delay_seconds",
+            "How long jobs waited for a thread of the compute pool",
+            &metrics.pool_delay.read(),
+        )?;
+        let refusals = &metrics.refusals;
+        page.counters(
+            "refusals",
+            "What was refused as there was too little of something",
+            "lack",
+            &[
+                ("requests", refusals.requests.get()),
+                ("computing", refusals.computing.get()),
+                ("waiting", refusals.waiting.get()),
+                ("memory", refusals.memory.get()),
+                ("deadline", refusals.deadline.get()),
+            ],
+        )?;
         let help = "Worlds that were packed away";
         page.counter("freezes", help, &metrics.freezes)?;
         page.counter("thaws", "Worlds that were unpacked", &metrics.thaws)?;

@@ -201,6 +201,20 @@ impl Command {
         matches!(self, Self::InverseKinematics(request) if request.takes_long())
     }
 
+    /// How many bodies it adds.
+    pub fn new_bodies(&self) -> usize {
+        if let Self::AddBodies(specs) = self {
+            specs.len()
+        } else if let Self::Import(import) = self {
+            import.bodies.len()
+        } else if let Self::Batch(batch) = self {
+            let items = batch.items.iter();
+            items.map(|item| item.command.new_bodies()).sum()
+        } else {
+            usize::from(matches!(self, Self::AddBody(_)))
+        }
+    }
+
     /// The assets that it names.
     pub fn assets(&self) -> BTreeSet<AssetId> {
         let mut named = BTreeSet::new();

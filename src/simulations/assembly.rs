@@ -16,7 +16,7 @@ use super::{
     record::Labels, shared::Shared, task::SimulationTask,
 };
 use crate::{
-    id::{SimulationId, Tenant},
+    id::{Payer, SimulationId, Tenant},
     registry::Inheritance,
 };
 
@@ -87,6 +87,7 @@ impl Simulations {
         shared.set_ttl(parts.ttl);
         let simulation = SimulationHandle {
             shared: Arc::new(shared),
+            payer: Payer::SERVICE,
         };
         let task = SimulationTask::new(simulation.clone(), self.clone());
         (simulation, task)

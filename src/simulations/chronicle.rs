@@ -235,7 +235,7 @@ impl Chronicle {
         let id = self.simulation.id();
         let written = self.journal.entries(id, self.last.seq, wanted).await?;
         let (from, simulation) = (self.last, self.simulation.clone());
-        let pool = &self.simulation.services().pool;
+        let pool = self.simulation.pool();
         let decoded = pool.run(move || {
             let last = written.last().ok_or(ReplayError::Damaged(from.seq + 1))?;
             read(from, last.head, &written)

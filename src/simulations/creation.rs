@@ -28,7 +28,7 @@ use super::{
     task::SimulationTask,
 };
 use crate::{
-    id::{SimulationId, Tenant},
+    id::{Payer, SimulationId, Tenant},
     journal::{JournalError, Purpose, Verdict},
     physics::{
         Assets, BodySpec, Command, ControllerSpec, Faults, JointSpec, PhysicsError, World,
@@ -48,6 +48,8 @@ pub struct NewSimulation {
     pub id: Option<SimulationId>,
     /// Whose it is.
     pub tenant: Option<Tenant>,
+    /// On whose account it is made.
+    pub payer: Payer,
     /// How it computes.
     pub config: WorldConfig,
     /// How long it lives without being used; the service's own time unless given.
@@ -95,6 +97,11 @@ impl Simulations {
         if self.is_draining() {
             return Err(SimulationError::Draining);
         }
+        let pool = self.services().pool.paid_by(new.payer);
+        if !new.bodies.is_empty() {
+            pool.admit()?;
+        }
+        self.services().admit_bodies(new.bodies.len())?;
         let id = match (&new.id, &key) {
             (Some(id), _) => id.clone(),
             (None, Some(key)) => {
@@ -298,8 +305,9 @@ impl Simulations {
             let named = commands.iter().flat_map(|(_, it)| it.assets()).collect();
             let assets = services.assets.fetch(&named, parts.ttl).await?;
             let limits = Arc::clone(&services);
+            let pool = services.pool.paid_by(new.payer);
             let build = move || populate(config, commands, &assets, &limits);
-            services.pool.run(build).await?
+            pool.run(build).await?
         };
         let Origin {
             mut head,

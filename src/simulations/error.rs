@@ -62,9 +62,21 @@ pub enum SimulationError {
     /// This instance is about to stop.
     #[error("this instance is draining")]
     Draining,
-    /// The request waited so long that it was not begun.
+    /// The request waited too long, or would have to; it was not begun.
     #[error("the request waited too long and was not begun")]
     Overloaded,
+    /// The client's own deadline passed before the request was begun.
+    #[error("the deadline of the request passed before it was begun")]
+    TooLate,
+    /// As much of what its client asked for waits to be computed as may; nothing was applied.
+    #[error("{maximum} requests of this client wait to be computed")]
+    TooManyWaiting {
+        /// How many may wait.
+        maximum: usize,
+    },
+    /// The memory that this would take is not there; nothing was applied.
+    #[error("this instance has no memory left for this")]
+    OutOfMemory,
     /// The request is still being carried out; waiting for it has ended.
     #[error("the request is still being carried out")]
     OutcomeUnknown,
@@ -162,6 +174,9 @@ impl SimulationError {
             | Self::OwnershipLost(_)
             | Self::Draining
             | Self::Overloaded
+            | Self::TooLate
+            | Self::TooManyWaiting { .. }
+            | Self::OutOfMemory
             | Self::OutcomeUnknown
             | Self::Registry(_)
             | Self::Journal(_)

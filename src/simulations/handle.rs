@@ -18,6 +18,7 @@ use super::{
     record::{Labels, SimulationRecord},
     reply::{Reply, json, state_body},
     shared::Shared,
+    step_pool::StepPool,
     task::Client,
     terms::{Precondition, Terms},
     ticket::Ticket,
@@ -25,7 +26,8 @@ use super::{
     writing::{Rest, write_in_place},
 };
 use crate::{
-    id::{BodyId, ControllerId, JointId, SimulationId},
+    clock::Moment,
+    id::{BodyId, ControllerId, JointId, Payer, SimulationId},
     journal::{Journal, JournalError},
     physics::{Command, PhysicsError, View},
     registry::Head,
@@ -38,12 +40,26 @@ const JOURNAL_CHECK: Duration = Duration::from_millis(500);
 #[derive(Clone)]
 pub struct SimulationHandle {
     pub(super) shared: Arc<Shared>,
+    /// On whose account it is used.
+    pub(super) payer: Payer,
 }
 
 impl SimulationHandle {
     /// Its name.
     pub fn id(&self) -> &SimulationId {
         &self.shared.id
+    }
+
+    /// The same simulation, used on somebody's account.
+    #[must_use]
+    pub fn paid_by(mut self, payer: Payer) -> Self {
+        self.payer = payer;
+        self
+    }
+
+    /// Where something is computed for whoever uses it.
+    pub fn pool(&self) -> StepPool {
+        self.shared.services.pool.paid_by(self.payer)
     }
 
     /// What it survives.
@@ -62,7 +78,12 @@ impl SimulationHandle {
         command: Command,
         terms: impl Into<Terms>,
     ) -> Result<Reply, SimulationError> {
-        let Terms { key, precondition } = terms.into();
+        let Terms {
+            key,
+            precondition,
+            deadline,
+        } = terms.into();
+        self.admit(&command, deadline)?;
         let _held = self.fetch_assets(&command).await?;
         let key = match key {
             Some(key) => {
@@ -73,7 +94,9 @@ impl SimulationHandle {
         };
         if let Some(journal) = self.shared.journal() {
             let (client, receiver) = Client::new(key, precondition);
-            return self.write(journal, command, client, receiver).await;
+            return self
+                .write(journal, command, client, receiver, deadline)
+                .await;
         }
         let known = key.as_ref().map(|(key, _)| key);
         let left = match self.attempt(command, known, precondition.as_ref()) {
@@ -83,19 +106,65 @@ impl SimulationHandle {
         let (client, receiver) = Client::new(key, precondition);
         let ticket = Arc::new(Ticket::default());
         let message = match left {
-            Left::Unbegun(command) => Message::Command(Box::new(CommandRequest {
-                command,
-                client,
-                ticket: Arc::clone(&ticket),
-                sent: self.shared.services.clock.now(),
-            })),
+            Left::Unbegun(command) => {
+                self.press()?;
+                Message::Command(Box::new(CommandRequest {
+                    command,
+                    client,
+                    payer: self.payer,
+                    ticket: Arc::clone(&ticket),
+                    sent: self.shared.services.clock.now(),
+                }))
+            }
             Left::Begun(progress) => {
                 ticket.begin();
                 Message::CarryOn(client, Box::new(progress))
             }
         };
         self.send(message)?;
-        self.answer(receiver, &ticket).await
+        self.answer(receiver, &ticket, deadline).await
+    }
+
+    /// Refuses a command that comes too late, or for which there is no memory.
+    fn admit(&self, command: &Command, deadline: Option<Moment>) -> Result<(), SimulationError> {
+        let services = &self.shared.services;
+        if deadline.is_some_and(|deadline| services.clock.now() >= deadline) {
+            return Err(self.too_late());
+        }
+        match command.new_bodies() {
+            0 => Ok(()),
+            bodies => services.admit_bodies(bodies),
+        }
+    }
+
+    /// Refuses a command to a simulation that is still busy with another, where commands of the
+    /// same client wait for too long as it is.
+    fn press(&self) -> Result<(), SimulationError> {
+        let is_busy =
+            self.shared.is_stepping.load(Ordering::Relaxed) || !self.shared.inbox.is_idle();
+        if is_busy { self.pool().press() } else { Ok(()) }
+    }
+
+    fn too_late(&self) -> SimulationError {
+        self.shared.services.metrics.refusals.deadline.inc();
+        SimulationError::TooLate
+    }
+
+    /// Until when a client waits; and what it is told if its command was not begun by then.
+    fn patience(&self, deadline: Option<Moment>) -> Moment {
+        let services = &self.shared.services;
+        let until = services.clock.now() + services.request_timeout;
+        deadline.map_or(until, |deadline| deadline.min(until))
+    }
+
+    /// What a client is told whose command was not begun when it stopped waiting.
+    fn not_begun(&self, deadline: Option<Moment>) -> SimulationError {
+        let now = self.shared.services.clock.now();
+        if deadline.is_some_and(|deadline| now >= deadline) {
+            self.too_late()
+        } else {
+            SimulationError::Overloaded
+        }
     }
 
     /// Changes the world of a simulation that is written down.
@@ -105,6 +174,7 @@ impl SimulationHandle {
         command: Command,
         client: Client,
         receiver: oneshot::Receiver<Result<Reply, SimulationError>>,
+        deadline: Option<Moment>,
     ) -> Result<Reply, SimulationError> {
         if !journal.is_reachable() {
             return Err(unreachable_journal().into());
@@ -112,12 +182,16 @@ impl SimulationHandle {
         let ticket = Arc::new(Ticket::default());
         if let Err(rest) = self.try_write(journal, command, client) {
             let message = match rest {
-                Rest::Unbegun(command, client) => Message::Command(Box::new(CommandRequest {
-                    command,
-                    client,
-                    ticket: Arc::clone(&ticket),
-                    sent: self.shared.services.clock.now(),
-                })),
+                Rest::Unbegun(command, client) => {
+                    self.press()?;
+                    Message::Command(Box::new(CommandRequest {
+                        command,
+                        client,
+                        payer: self.payer,
+                        ticket: Arc::clone(&ticket),
+                        sent: self.shared.services.clock.now(),
+                    }))
+                }
                 Rest::Failed(client, fault) => {
                     ticket.begin();
                     Message::CarryOn(client, Box::new(Progress::Failed(fault)))
@@ -127,7 +201,8 @@ impl SimulationHandle {
         } else {
             ticket.begin();
         }
-        self.answer_written(journal, receiver, &ticket).await
+        self.answer_written(journal, receiver, &ticket, deadline)
+            .await
     }
 
     /// The same for a command that is written down: nobody is kept waiting for a journal that is
@@ -137,9 +212,10 @@ impl SimulationHandle {
         journal: &Arc<dyn Journal>,
         mut receiver: oneshot::Receiver<Result<Reply, SimulationError>>,
         ticket: &Ticket,
+        deadline: Option<Moment>,
     ) -> Result<Reply, SimulationError> {
         let services = &self.shared.services;
-        let until = services.clock.now() + services.request_timeout;
+        let until = self.patience(deadline);
         let mut is_missing = false;
         loop {
             let patience = until.since(services.clock.now()).min(JOURNAL_CHECK);
@@ -148,7 +224,7 @@ impl SimulationHandle {
             }
             if services.clock.now() >= until {
                 return Err(if ticket.abandon() {
-                    SimulationError::Overloaded
+                    self.not_begun(deadline)
                 } else {
                     SimulationError::OutcomeUnknown
                 });
@@ -188,12 +264,19 @@ impl SimulationHandle {
         &self,
         receiver: oneshot::Receiver<Result<Reply, SimulationError>>,
         ticket: &Ticket,
+        deadline: Option<Moment>,
     ) -> Result<Reply, SimulationError> {
-        let answered = tokio::time::timeout(self.shared.services.request_timeout, receiver).await;
+        let patience = match deadline {
+            None => self.shared.services.request_timeout,
+            Some(_) => self
+                .patience(deadline)
+                .since(self.shared.services.clock.now()),
+        };
+        let answered = tokio::time::timeout(patience, receiver).await;
         match answered {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(self.gone()),
-            Err(_) if ticket.abandon() => Err(SimulationError::Overloaded),
+            Err(_) if ticket.abandon() => Err(self.not_begun(deadline)),
             Err(_) => Err(SimulationError::OutcomeUnknown),
         }
     }
@@ -374,11 +457,7 @@ impl SimulationHandle {
         let is_long = view.body_count() > MAX_BODIES_IN_PLACE
             || view.listed_items() > MAX_LISTED_ITEMS_IN_PLACE;
         let body = if is_long {
-            self.shared
-                .services
-                .pool
-                .run(move || question(&view))
-                .await??
+            self.pool().run_brief(move || question(&view)).await??
         } else {
             question(&view)?
         };

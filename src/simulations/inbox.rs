@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::{Notify, oneshot};
 
 use super::{committed::Seen, departure::Departure, task::Client, ticket::Ticket, work::Progress};
-use crate::{clock::Moment, physics::Command};
+use crate::{clock::Moment, id::Payer, physics::Command};
 
 /// How many clients may wait to be shown the state.
 const MAX_SPECTATORS: usize = 1024;
@@ -20,6 +20,7 @@ const MAX_SPECTATORS: usize = 1024;
 pub(super) struct CommandRequest {
     pub(super) command: Command,
     pub(super) client: Client,
+    pub(super) payer: Payer,
     pub(super) ticket: Arc<Ticket>,
     pub(super) sent: Moment,
 }

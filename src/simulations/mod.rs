@@ -9,6 +9,7 @@ mod census;
 mod chronicle;
 mod claim;
 mod committed;
+mod congestion;
 mod core;
 mod creation;
 mod departure;
@@ -16,6 +17,7 @@ mod destruction;
 mod directory;
 mod durability;
 mod error;
+mod fair_queue;
 mod fleet;
 mod handle;
 mod history;
@@ -65,6 +67,7 @@ pub use self::{
     directory::{ListKey, Simulations},
     durability::Durability,
     error::SimulationError,
+    fair_queue::Limits,
     fleet::{FleetSettings, RegistryHealth},
     handle::SimulationHandle,
     idempotency::IdempotencyKey,
@@ -84,9 +87,16 @@ use crate::{
     clock::Clock,
     id::{InstanceId, SimulationId},
     journal::Journal,
+    memory::MemoryBudget,
     metrics::Metrics,
     physics::{PhysicsError, ReadLimits, WorldLimits},
 };
+
+/// What a simulation is taken to need, in bytes, before it is seen.
+const BYTES_PER_SIMULATION: u64 = 32 << 10;
+/// What a body is taken to need, three times what it does at rest: contacts, replies and history
+/// come on top.
+const BYTES_PER_BODY: u64 = 12 << 10;
 
 /// What every simulation of this instance is made with.
 pub struct Services {
@@ -96,6 +106,8 @@ pub struct Services {
     pub pool: StepPool,
     /// What tells the time.
     pub clock: Clock,
+    /// How much memory there is for them.
+    pub memory: Arc<MemoryBudget>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What simulations survive unless their clients say otherwise.
@@ -137,6 +149,20 @@ impl Services {
             sim_id,
             describe: self.describe,
         }
+    }
+
+    /// Takes the memory that a simulation with so many bodies more needs, if it is there.
+    fn admit_bodies(&self, bodies: usize) -> Result<(), SimulationError> {
+        self.admit_bytes(BYTES_PER_SIMULATION + BYTES_PER_BODY * bodies as u64)
+    }
+
+    /// Takes so much memory, if it is there.
+    pub(crate) fn admit_bytes(&self, bytes: u64) -> Result<(), SimulationError> {
+        if self.memory.admit(bytes) {
+            return Ok(());
+        }
+        self.metrics.refusals.memory.inc();
+        Err(SimulationError::OutOfMemory)
     }
 
     /// µs since 1970.

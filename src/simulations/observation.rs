@@ -87,7 +87,7 @@ impl SimulationHandle {
         let queries = if is_short {
             check(&specs, &limits)?
         } else {
-            services.pool.run(move || check(&specs, &limits)).await??
+            self.pool().run(move || check(&specs, &limits)).await??
         };
         let Seen { view, position } = self.view().await?;
         let is_small = is_short
@@ -104,7 +104,7 @@ impl SimulationHandle {
                 let is_done = batch.advance(CHUNK);
                 (batch, is_done)
             };
-            (batch, is_done) = services.pool.run(work).await?;
+            (batch, is_done) = self.pool().run(work).await?;
         }
         Ok(Reply {
             body: batch.into_text().into(),

@@ -76,14 +76,16 @@ impl SimulationTask {
             }
             Err(Rest::Unbegun(command, client)) => (command, client),
         };
+        if let Err(refused) = self.simulation.pool().admit() {
+            let shared = &self.simulation.shared;
+            return answer(&mut shared.core(), client, Err(refused), shared);
+        }
         let Some(work) = self.core().hand_out(&self.simulation.shared, command) else {
             // A world that could not be made again is not there.
             return self.carry_on(client, Progress::Failed(EngineFault)).await;
         };
-        let (pool, clock) = {
-            let services = &self.simulation.shared.services;
-            (services.pool.clone(), services.clock)
-        };
+        let clock = self.simulation.shared.services.clock;
+        let pool = self.simulation.pool();
         let work = match pool.run(move || work.begin(clock)).await {
             Ok(Ok(work)) => work,
             Ok(Err(NotBegun::Refused(world, refused))) => {

@@ -1,42 +1,101 @@
-//! The compute pool: as many threads as cores, on which worlds are stepped in turn.
+//! The compute pool: as many threads as cores, on which worlds are stepped in turn, and one more for
+//! what is short.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, thread};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, Condvar, Mutex, MutexGuard},
+    thread,
+    time::Instant,
+};
 
 use tokio::sync::oneshot;
 
-use crate::physics::EngineFault;
+use super::{
+    error::SimulationError,
+    fair_queue::{FairQueue, Limits, Refused},
+};
+use crate::{clock::thread_time, id::Payer, metrics::Metrics, physics::EngineFault};
 
 /// Something to compute.
 pub type Job = Box<dyn FnOnce() + Send>;
 
-/// A bounded set of threads that take jobs in the order they come.
+/// A bounded set of threads that take jobs in turn, of whoever has used them the least. Cheap to
+/// clone.
 ///
-/// The queue needs no bound of its own: a simulation has at most one job in it, and the number
-/// of simulations and of connections is limited.
+/// What waits is bounded: a simulation has at most one job in it, reading a request another, and
+/// commands are admitted.
 #[derive(Clone)]
 pub struct StepPool {
-    take: Arc<dyn Fn(Job) + Send + Sync>,
+    workers: Workers,
+    payer: Payer,
+}
+
+/// When a job is to be done, among those of the same payer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// After those that wait.
+    Last,
+    /// As the rest of one that is hardly begun: before those.
+    Next,
+    /// As the rest of one that takes long: after those.
+    Rest,
+    /// Beside all that takes long, as it is short.
+    Brief,
+}
+
+#[derive(Clone)]
+enum Workers {
+    Threads(Arc<Threads>),
+    Other(Arc<dyn Fn(Job) + Send + Sync>),
+}
+
+struct Threads {
+    long: Arc<Crew>,
+    brief: Arc<Crew>,
+}
+
+/// Threads that share a queue.
+struct Crew {
+    queue: Mutex<Queue>,
+    arrived: Condvar,
+    metrics: Arc<Metrics>,
+}
+
+struct Queue {
+    jobs: FairQueue<Job>,
+    is_closed: bool,
 }
 
 impl StepPool {
-    /// Starts `threads` threads. They end when the last handle to the pool is gone.
-    pub fn start(threads: usize) -> std::io::Result<Self> {
-        #[expect(clippy::disallowed_methods, reason = "bounded as said above")]
-        let (jobs, queue) = crossbeam_channel::unbounded::<Job>();
-        for number in 0..threads {
-            let queue = queue.clone();
-            thread::Builder::new()
-                .name(format!("step-{number}"))
-                .spawn(move || queue.iter().for_each(|job| job()))?;
-        }
-        // A job that nobody takes any more is dropped, which whoever waits for it is told.
-        Ok(Self::of(move |job| drop(jobs.send(job))))
+    /// Starts `threads` threads and one for what is short. They end when the last handle to the
+    /// pool is gone.
+    pub fn start(threads: usize, limits: Limits, metrics: &Arc<Metrics>) -> std::io::Result<Self> {
+        let long = Crew::start("step", threads, limits, metrics)?;
+        let brief = Crew::start("brief", 1, limits, metrics)?;
+        Ok(Self::with(Workers::Threads(Arc::new(Threads {
+            long,
+            brief,
+        }))))
     }
 
     /// A pool that has its jobs done by `take`, some time after that returns.
     pub fn of(take: impl Fn(Job) + Send + Sync + 'static) -> Self {
+        Self::with(Workers::Other(Arc::new(take)))
+    }
+
+    fn with(workers: Workers) -> Self {
         Self {
-            take: Arc::new(take),
+            workers,
+            payer: Payer::SERVICE,
+        }
+    }
+
+    /// The same pool for jobs on another account.
+    #[must_use]
+    pub fn paid_by(&self, payer: Payer) -> Self {
+        Self {
+            workers: self.workers.clone(),
+            payer,
         }
     }
 
@@ -45,15 +104,148 @@ impl StepPool {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, EngineFault> {
+        self.run_at(Turn::Last, work).await
+    }
+
+    /// Runs what is short, such as reading and writing, without waiting for worlds that are stepped.
+    pub async fn run_brief<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, EngineFault> {
+        self.run_at(Turn::Brief, work).await
+    }
+
+    pub(super) async fn run_at<T: Send + 'static>(
+        &self,
+        turn: Turn,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, EngineFault> {
         let (sender, receiver) = oneshot::channel();
-        let job = Box::new(move || {
+        let job: Job = Box::new(move || {
             if let Ok(done) = contained(work) {
                 // Whoever asked may have gone.
                 drop(sender.send(done));
             }
         });
-        (self.take)(job);
+        match &self.workers {
+            Workers::Threads(threads) if turn == Turn::Brief => {
+                threads.brief.take(self.payer, turn, job);
+            }
+            Workers::Threads(threads) => threads.long.take(self.payer, turn, job),
+            Workers::Other(take) => take(job),
+        }
         receiver.await.map_err(|_| EngineFault)
+    }
+
+    /// Whether a command may be handed out that is not begun yet: what one payer has waiting is
+    /// limited in number and time.
+    pub(super) fn admit(&self) -> Result<(), SimulationError> {
+        self.ask(|jobs| jobs.admit(self.payer))
+    }
+
+    /// The same for a command to a simulation that is still busy with another.
+    pub(super) fn press(&self) -> Result<(), SimulationError> {
+        self.ask(|jobs| jobs.press(self.payer, Instant::now()))
+    }
+
+    fn ask(
+        &self,
+        question: impl FnOnce(&mut FairQueue<Job>) -> Result<(), Refused>,
+    ) -> Result<(), SimulationError> {
+        let Workers::Threads(threads) = &self.workers else {
+            return Ok(());
+        };
+        if self.payer == Payer::SERVICE {
+            return Ok(());
+        }
+        let mut queue = threads.long.queue();
+        let limit = queue.jobs.max_waiting();
+        let refusals = &threads.long.metrics.refusals;
+        question(&mut queue.jobs).map_err(|refused| match refused {
+            Refused::Congested => {
+                refusals.computing.inc();
+                SimulationError::Overloaded
+            }
+            Refused::Full => {
+                refusals.waiting.inc();
+                SimulationError::TooManyWaiting { maximum: limit }
+            }
+        })
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.long.close();
+        self.brief.close();
+    }
+}
+
+impl Crew {
+    fn start(
+        name: &str,
+        threads: usize,
+        limits: Limits,
+        metrics: &Arc<Metrics>,
+    ) -> std::io::Result<Arc<Self>> {
+        let crew = Arc::new(Self {
+            queue: Mutex::new(Queue {
+                jobs: FairQueue::new(limits),
+                is_closed: false,
+            }),
+            arrived: Condvar::new(),
+            metrics: Arc::clone(metrics),
+        });
+        for number in 0..threads {
+            let crew = Arc::clone(&crew);
+            thread::Builder::new()
+                .name(format!("{name}-{number}"))
+                .spawn(move || crew.work())?;
+        }
+        Ok(crew)
+    }
+
+    fn take(&self, payer: Payer, turn: Turn, job: Job) {
+        let mut queue = self.queue();
+        match turn {
+            Turn::Last | Turn::Brief => queue.jobs.push(payer, job, Instant::now()),
+            Turn::Next => queue.jobs.go_on(payer, job, true),
+            Turn::Rest => queue.jobs.go_on(payer, job, false),
+        }
+        drop(queue);
+        self.arrived.notify_one();
+    }
+
+    /// Does what there is to do, until there will be no more.
+    fn work(&self) {
+        let mut queue = self.queue();
+        loop {
+            if let Some((payer, job, waited)) = queue.jobs.pop(Instant::now()) {
+                drop(queue);
+                if let Some(waited) = waited {
+                    self.metrics.pool_delay.observe_time(waited);
+                }
+                let begun = thread_time();
+                job();
+                let cost = thread_time().saturating_sub(begun);
+                queue = self.queue();
+                queue.jobs.settle(payer, cost);
+            } else if queue.is_closed {
+                return;
+            } else {
+                let waited = self.arrived.wait(queue);
+                queue = waited.expect("no holder of this lock panics");
+            }
+        }
+    }
+
+    fn close(&self) {
+        self.queue().is_closed = true;
+        self.arrived.notify_all();
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().expect("no holder of this lock panics")
     }
 }
 
@@ -64,11 +256,17 @@ pub(super) fn contained<T>(work: impl FnOnce() -> T) -> Result<T, EngineFault> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[tokio::test]
     async fn a_panic_costs_the_work_and_not_the_thread() {
-        let pool = StepPool::start(1).unwrap();
+        let limits = Limits {
+            patience: Duration::from_secs(1),
+            max_waiting: 1,
+        };
+        let pool = StepPool::start(1, limits, &Arc::default()).unwrap();
 
         let failed = pool.run(|| panic!("a panic for tests")).await;
         let after = pool.run(|| 42).await;

@@ -140,6 +140,7 @@ impl SimulationTask {
         let CommandRequest {
             command,
             client,
+            payer,
             ticket,
             sent,
         } = request;
@@ -153,6 +154,7 @@ impl SimulationTask {
         }
         let metrics = &self.simulation.shared.services.metrics;
         metrics.queue_delay.observe_time(self.now().since(sent));
+        self.simulation.payer = payer;
         self.thaw_or_lose().await;
         if let Some(journal) = self.simulation.shared.journal().cloned() {
             return self.write(&journal, command, client).await;
@@ -170,6 +172,9 @@ impl SimulationTask {
                 Attempt::Answered(result) => return answer(&mut core, client, result, shared),
                 Attempt::Left(Left::Begun(progress)) => progress,
                 Attempt::Left(Left::Unbegun(command)) => {
+                    if let Err(refused) = self.simulation.pool().admit() {
+                        return answer(&mut core, client, Err(refused), shared);
+                    }
                     match core.hand_out(shared, command) {
                         Some(work) => Progress::Unfinished(work),
                         // A world that could not be made again is not there.
@@ -212,12 +217,13 @@ impl SimulationTask {
     /// committed state. Stops early if the simulation is destroyed meanwhile.
     pub(super) async fn step_elsewhere(&mut self, mut work: Work) -> Progress {
         let shared = Arc::clone(&self.simulation.shared);
-        let pool = self.simulation.shared.services.pool.clone();
+        let pool = self.simulation.pool();
         shared.is_stepping.store(true, Ordering::Relaxed);
         let progress = loop {
             let services = Arc::clone(&shared.services);
+            let turn = work.turn();
             let work_on = move || work.advance(CHUNK, services.clock, &services.metrics);
-            let chunk = pool.run(work_on).await;
+            let chunk = pool.run_at(turn, work_on).await;
             self.touch();
             match chunk {
                 Ok(Progress::Unfinished(rest)) if !shared.inbox.is_interrupted() => work = rest,
@@ -255,7 +261,7 @@ impl SimulationTask {
             core.world.take()
         };
         let Some(world) = world else { return };
-        let pool = self.simulation.shared.services.pool.clone();
+        let pool = self.simulation.pool();
         let taken = pool.run(move || {
             let snapshot = Snapshot::take(&world);
             (world, snapshot)
@@ -310,7 +316,7 @@ impl SimulationTask {
                 }
             }
         };
-        let pool = self.simulation.shared.services.pool.clone();
+        let pool = self.simulation.pool();
         let frozen = pool.run(move || {
             if world.is_settled() {
                 history.rebase(Snapshot::take(&world), &world);
@@ -357,12 +363,11 @@ impl SimulationTask {
             core.view = None;
             core.history.take().ok_or(EngineFault)?
         };
-        let services = Arc::clone(&self.simulation.shared.services);
-        let clock = services.clock;
-        let mut replay = services.pool.run(move || history.replay(clock)).await??;
+        let clock = self.simulation.shared.services.clock;
+        let pool = self.simulation.pool();
+        let mut replay = pool.run(move || history.replay(clock)).await??;
         loop {
-            let (rest, is_complete) = services
-                .pool
+            let (rest, is_complete) = pool
                 .run(move || {
                     let is_complete = replay.advance(CHUNK);
                     (replay, is_complete)
@@ -412,7 +417,7 @@ impl SimulationTask {
             let world = core.world.take();
             (world, core.history.take(), core.view.take(), journalling)
         };
-        let pool = self.simulation.shared.services.pool.clone();
+        let pool = self.simulation.pool();
         let _ = pool.run(move || drop(gone)).await;
     }
 

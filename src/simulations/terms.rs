@@ -1,7 +1,7 @@
 //! On which terms a client gives a command.
 
 use super::idempotency::IdempotencyKey;
-use crate::registry::Head;
+use crate::{clock::Moment, registry::Head};
 
 /// On which terms a command is given.
 #[derive(Clone, Debug, Default)]
@@ -10,6 +10,8 @@ pub struct Terms {
     pub key: Option<IdempotencyKey>,
     /// Where the simulation has to stand; anywhere unless given.
     pub precondition: Option<Precondition>,
+    /// Until when it has to have begun; whenever its turn comes unless given.
+    pub deadline: Option<Moment>,
 }
 
 /// Where a simulation has to stand for a command to be carried out.
@@ -27,7 +29,7 @@ impl From<Option<IdempotencyKey>> for Terms {
     fn from(key: Option<IdempotencyKey>) -> Self {
         Self {
             key,
-            precondition: None,
+            ..Self::default()
         }
     }
 }

@@ -10,19 +10,24 @@ use futures_util::FutureExt;
 use serde_json::{Value, value::RawValue};
 
 use super::{
-    AssetLibrary, Durability, Job, NewSimulation, Services, SimulationError, SimulationHandle,
+    AssetLibrary, Durability, Job, Limits, NewSimulation, Services, SimulationError, SimulationHandle,
     Simulations, Status, StepPool,
 };
 use crate::{
     assets::MemoryAssets,
     clock::Clock,
     id::{BodyId, InstanceId},
+    memory::MemoryBudget,
     physics::{Command, Impulse, ReadLimits, Steps, Vec3, WorldLimits},
     registry::MemoryRegistry,
 };
 
 fn simulations() -> Simulations {
-    simulations_on(StepPool::start(2).unwrap())
+    let limits = Limits {
+        patience: Duration::from_secs(60),
+        max_waiting: 10,
+    };
+    simulations_on(StepPool::start(2, limits, &Arc::default()).unwrap())
 }
 
 fn simulations_on(pool: StepPool) -> Simulations {
@@ -34,6 +39,7 @@ fn simulations_on(pool: StepPool) -> Simulations {
         pool,
         assets: Arc::new(assets),
         clock,
+        memory: Arc::new(MemoryBudget::new(0)),
         metrics: Arc::default(),
         durability: Durability::Memory,
         journal: None,

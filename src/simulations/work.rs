@@ -7,13 +7,16 @@ use bytes::Bytes;
 use super::{
     committed::Committed,
     reply::{ReplyWriter, outcome_body, shows_world},
-    step_pool::contained,
+    step_pool::{Turn, contained},
 };
 use crate::{
     clock::{Clock, Stopwatch},
     metrics::Metrics,
     physics::{Command, EngineFault, PhysicsError, Run, View, World, WorldLimits},
 };
+
+/// Commands that take no longer than this are carried out in the order they come.
+const SHORT: Duration = Duration::from_millis(25);
 
 /// A world and a command that is to be carried out on it.
 pub(super) struct Work {
@@ -89,6 +92,18 @@ impl Work {
     /// What is to be carried out.
     pub(super) fn command(&self) -> &Command {
         &self.command
+    }
+
+    /// When it is to go on: what takes long is not to keep back what has just come, and what is
+    /// nearly done is not to wait for that.
+    pub(super) fn turn(&self) -> Turn {
+        if self.run.is_none() {
+            Turn::Last
+        } else if self.cost < SHORT {
+            Turn::Next
+        } else {
+            Turn::Rest
+        }
     }
 
     /// Checks the command in full, and does what is instant of it.

@@ -10,6 +10,7 @@ use rapier_physics_service::{
     assets::MemoryAssets,
     clock::Clock,
     id::{BodyId, InstanceId, SimulationId},
+    memory::MemoryBudget,
     physics::{BodySpec, Command, ReadLimits, WorldConfig, WorldLimits},
     registry::{Owner, Peer},
     shutdown::{Shutdown, spawn},
@@ -318,7 +319,7 @@ impl Process {
             Ask::Give(command) => {
                 let terms = Terms {
                     key: key(request),
-                    precondition: None,
+                    ..Terms::default()
                 };
                 return simulation.execute(command.clone(), terms).await;
             }
@@ -439,6 +440,7 @@ fn services(universe: &Arc<Universe>, life: &Arc<Life>) -> Services {
         instance_id: InstanceId::parse(NAMES[life.host]).expect("it is an id"),
         pool,
         clock,
+        memory: Arc::new(MemoryBudget::new(0)),
         metrics: Arc::default(),
         durability: Durability::Journal,
         journal: None,

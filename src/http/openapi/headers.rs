@@ -69,6 +69,11 @@ pub(super) fn define(components: &mut Components) {
             "^fenced$",
             "`fenced`: the registry is asked whether nobody else has the simulation by now.",
         ),
+        (
+            "Request-Timeout",
+            "^[0-9]+(\\.[0-9]+)?$",
+            "For how many seconds the client waits: what has not begun by then is not carried out.",
+        ),
         ("Sim-Forward", "", "`never`: no other instance is asked."),
     ] {
         let parameter = ParameterBuilder::new()
@@ -91,7 +96,7 @@ pub(super) fn ask(route: &Route<'_>, operation: &mut Operation) {
         names.push("Idempotency-Key");
     }
     if route.commands() {
-        names.push("If-Match");
+        names.extend(["If-Match", "Request-Timeout"]);
     }
     if route.names_simulation() {
         names.extend(["Sim-Witness", "Sim-Forward"]);

@@ -85,6 +85,7 @@ pub(super) async fn unpack(
     Ok(NewSimulation {
         id,
         tenant: caller.tenant.clone(),
+        payer: caller.payer(),
         labels: labels.unwrap_or_default(),
         ..new
     })

@@ -95,7 +95,7 @@ pub(crate) async fn show_journal(
         if page.is_empty() {
             return Ok(None);
         }
-        let pool = &chronicle.simulation().services().pool;
+        let pool = chronicle.simulation().pool();
         let lines = pool.run(move || lines(&page)).await?;
         Ok::<_, SimulationError>(Some((lines, chronicle)))
     });

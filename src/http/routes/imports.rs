@@ -70,7 +70,7 @@ pub(crate) async fn import(
     }: Keyed<Object<Box<ImportRequest>>>,
 ) -> Result<Observed, Problem> {
     let limits = state.import_limits();
-    let pool = &simulation.services().pool;
+    let pool = simulation.pool();
     let translated = pool.run(move || translate(&request, limits)).await;
     let import = translated.map_err(|_| beyond_the_parser())??;
     let command = Command::Import(Box::new(import));

@@ -341,6 +341,7 @@ impl CreateRequest {
         let new = NewSimulation {
             id: id.and_then(Result::ok),
             tenant: caller.tenant.clone(),
+            payer: caller.payer(),
             config: WorldConfig {
                 gravity: self.gravity,
                 dimensions: self.dimensions,
