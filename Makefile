@@ -17,7 +17,7 @@ FUZZER := target/fuzzer/.installed-$(FUZZER_VERSION)-$(VALIDATOR_VERSION)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: check test fuzz chaos soak storm sim mutants examples run bench deny doc image help system
+.PHONY: check test fuzz chaos soak storm sim mutants examples run bench overload deny doc image help system
 
 # What `make chaos` does unless told otherwise.
 SECONDS := 60
@@ -67,6 +67,10 @@ examples: system ## every example of the documents, against a service of its own
 
 bench: ## throughput and latency beside raw Rapier and a bare axum route
 	cargo bench --locked --bench service
+
+overload: ## what gets through when five times too much is asked for, and who waits for whom: BENCH_SECONDS=4
+	BENCH_OUTPUT=target/overload.json cargo bench --locked --bench service -- overload
+	BENCH_OUTPUT=target/tenants.json cargo bench --locked --bench service -- tenants
 
 deny: $(DENY) ## licences, duplicate versions and sources of the dependencies
 	cargo fetch --locked --quiet

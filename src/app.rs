@@ -43,7 +43,7 @@ pub struct App {
 impl App {
     /// Starts the service on `listeners`.
     pub fn start(config: Config, listeners: Listeners) -> io::Result<Self> {
-        let (clock, shutdown) = (Clock::start(), Shutdown::default());
+        let (clock, shutdown) = (Clock::start(), Shutdown::with_thread_apart()?);
         if config.api_keys.0.is_empty() {
             tracing::warn!("API_KEYS is empty: everybody may use the service");
         }

@@ -225,8 +225,8 @@ const STD: &[(&str, &[&str], &str)] = &[
     ),
     (
         "std::thread",
-        &["simulations/step_pool.rs", "config.rs"],
-        "one pool of threads computes",
+        &["simulations/step_pool.rs", "shutdown.rs", "config.rs"],
+        "one pool of threads computes, and one thread renews the lease",
     ),
     (
         "std::process",

@@ -16,6 +16,7 @@ mod client;
 mod load;
 mod machine;
 mod measure;
+mod open_loop;
 mod options;
 mod process;
 mod raw_rapier;

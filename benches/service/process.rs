@@ -60,9 +60,22 @@ impl Server {
         Self::start(&[&shared, settings].concat())
     }
 
+    /// The optimised service without Redis, on the first core of the machine alone.
+    pub(crate) fn on_first_core(settings: &[(&str, String)]) -> Outcome<Self> {
+        let memory = [("STORAGE_BACKEND", "memory".to_owned())];
+        let mut pinned = Command::new("taskset");
+        pinned.args(["-c", "0", env!("CARGO_BIN_EXE_rapier-physics-service")]);
+        Self::start_as(pinned, &[&memory, settings].concat())
+    }
+
     fn start(settings: &[(&str, String)]) -> Outcome<Self> {
+        let program = Command::new(env!("CARGO_BIN_EXE_rapier-physics-service"));
+        Self::start_as(program, settings)
+    }
+
+    fn start_as(mut program: Command, settings: &[(&str, String)]) -> Outcome<Self> {
         let port = free_port()?;
-        let child = Command::new(env!("CARGO_BIN_EXE_rapier-physics-service"))
+        let child = program
             .env("HOST", "127.0.0.1")
             .env("PORT", port.to_string())
             .env("METRICS_PORT", "0")
@@ -140,6 +153,16 @@ impl Drop for Server {
         let _gone = self.child.kill();
         let _status = self.child.wait();
     }
+}
+
+/// Keeps a process to one core, with all threads that it starts from now on.
+pub(crate) fn keep_to(core: usize, process: u32) -> Outcome<()> {
+    let (core, process) = (core.to_string(), process.to_string());
+    let pinned = Command::new("taskset")
+        .args(["-a", "-p", "-c", &core, &process])
+        .stdout(Stdio::null())
+        .status()?;
+    if pinned.success() { Ok(()) } else { Err("taskset has failed".into()) }
 }
 
 /// A port that nobody listens on.

@@ -25,10 +25,10 @@ pub(crate) struct ReplyReader {
 
 /// What the head of a reply says.
 #[derive(Clone, Copy)]
-struct Head {
-    status: u16,
+pub(crate) struct Head {
+    pub(crate) status: u16,
     body_start: usize,
-    body_end: usize,
+    pub(crate) body_end: usize,
 }
 
 impl ReplyReader {
@@ -84,7 +84,7 @@ impl ReplyReader {
 }
 
 /// The head, once all of it is there.
-fn parse_head(bytes: &[u8]) -> io::Result<Option<Head>> {
+pub(crate) fn parse_head(bytes: &[u8]) -> io::Result<Option<Head>> {
     let mut start = 0;
     let mut content_length = None;
     while let Some(length) = bytes[start..].iter().position(|&byte| byte == b'\n') {

@@ -32,7 +32,7 @@ use super::{
     cors::cors,
     extract::{Named, bad_name, bad_path},
     forward::{Elsewhere, Junction, destroys},
-    gate::{Gate, turned_away},
+    gate::Gate,
     hop::{self, X_REQUEST_ID},
     observed::{SIM_INSTANCE, SIM_SEQ, hide_state_hash, write_position},
     problem::{Circumstances, Problem},
@@ -42,7 +42,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    id::SimulationId,
+    id::{Payer, SimulationId},
     metrics::{Asked, Metrics},
     simulations::{Peer, SimulationError, SimulationHandle, Simulations},
 };
@@ -123,26 +123,6 @@ impl Edge {
             cors,
             gate: Arc::clone(gate),
         }
-    }
-
-    /// Refuses a request of a client while there are more than can be answered, before anything is done
-    /// for it. What tells whether the service is well is always answered.
-    fn turn_away(&self, request: &Request, peer: IpAddr) -> Option<Response> {
-        if self.gate.is_open() || self.side == Side::Internal {
-            return None;
-        }
-        let (path, headers) = (request.uri().path(), request.headers());
-        if is_open_to_all(request.method(), path) {
-            return None;
-        }
-        let tenant = self.keys.authenticate(headers).ok()?;
-        let payer = payer(tenant.as_ref(), self.addresses.of(peer, headers));
-        let is_light = only_looks(request.method(), path) || path.ends_with("/keepalive");
-        if self.gate.admits(payer, is_light) {
-            return None;
-        }
-        self.simulations.services().metrics.refusals.requests.inc();
-        Some(turned_away(self.request_id(headers), self.instance.clone()))
     }
 
     /// Answers one request. Nothing that goes wrong below gets past here.
@@ -341,12 +321,26 @@ impl Edge {
             Err(_) if is_open_to_all(request.method(), request.uri().path()) => None,
             Err(problem) => return Err(problem),
         };
+        let address = self.addresses.of(peer, headers);
+        if !self.gate.is_open() && self.is_turned_away(request, payer(tenant.as_ref(), address)) {
+            self.simulations.services().metrics.refusals.requests.inc();
+            let detail = "there are more requests than can be answered; nothing was done";
+            return Err(Problem::passing(ProblemCode::Overloaded, detail));
+        }
         let wish = headers.get(SIM_FORWARD);
         Ok(Asker {
             tenant,
-            address: self.addresses.of(peer, headers),
+            address,
             may_forward: wish.is_none_or(|wish| wish != "never"),
         })
+    }
+
+    /// Whether there are more requests than can be answered, and this is one too many. What tells
+    /// whether the service is well is always answered.
+    fn is_turned_away(&self, request: &Request, payer: Payer) -> bool {
+        let (method, path) = (request.method(), request.uri().path());
+        let is_light = only_looks(method, path) || path.ends_with("/keepalive");
+        !is_open_to_all(method, path) && !self.gate.admits(payer, is_light)
     }
 
     /// Answers with a problem before any route is asked; in a way that pages of other origins may
@@ -427,10 +421,7 @@ impl Endpoint for Edge {
     async fn serve(self: Arc<Self>, request: Request, peer: IpAddr) -> Response {
         let begun = Instant::now();
         let asked = Asked::new(request.method().as_str(), request.uri().path());
-        let response = match self.turn_away(&request, peer) {
-            Some(refusal) => self.refuse(request, refusal).await,
-            None => self.answer_one(request, peer).await,
-        };
+        let response = self.answer_one(request, peer).await;
         // What another instance passes on has been counted there.
         if self.side == Side::Public {
             let (status, took) = (response.status().as_u16(), begun.elapsed());
@@ -495,7 +486,8 @@ fn write_problem(
         sim_id: sim_id.filter(|id| crate::id::is_id(id)),
         request_id,
     };
-    if problem.status().is_server_error() {
+    // What is refused is counted: a line for each would cost more than the refusal.
+    if problem.status().is_server_error() && problem.code() != "overloaded" {
         tracing::warn!(
             path,
             request_id,

@@ -10,15 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{
-    body::Body,
-    http::{HeaderValue, header},
-    response::Response,
-};
-use hyper::StatusCode;
 use tokio::net::UnixStream;
 
-use super::{hop::X_REQUEST_ID, observed::SIM_INSTANCE};
 use crate::id::Payer;
 
 /// How often to look how late things are done, while nobody is turned away.
@@ -39,9 +32,6 @@ const ENTRY: u32 = 2;
 /// What part of that time things may be late while requests are turned away: whoever is, is to hear
 /// of it at once.
 const TARGET: u32 = 10;
-
-/// What is told to whoever is turned away.
-const BODY: &str = r#"{"type":"/problems/overloaded","title":"The service is overloaded","status":503,"detail":"there are more requests than can be answered, nothing was done","error":"overloaded","message":"there are more requests than can be answered, nothing was done","retryable":true}"#;
 
 /// How many requests of each account are answered.
 #[derive(Debug)]
@@ -138,20 +128,6 @@ impl Pilot {
     }
 }
 
-/// The answer to whoever is turned away. Nothing of it is looked up or written anew: it costs next to
-/// nothing, or there would be no time for the others.
-pub(super) fn turned_away(request_id: HeaderValue, instance: HeaderValue) -> Response {
-    let mut response = Response::new(Body::from(BODY));
-    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-    let headers = response.headers_mut();
-    let json = HeaderValue::from_static("application/problem+json");
-    headers.insert(header::CONTENT_TYPE, json);
-    headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    headers.insert(SIM_INSTANCE, instance);
-    headers.insert(X_REQUEST_ID, request_id);
-    response
-}
-
 async fn pass_byte(from: &mut UnixStream, to: &mut UnixStream) -> io::Result<()> {
     from.writable().await?;
     from.try_write(&[0])?;
@@ -202,15 +178,6 @@ mod tests {
         assert!((0..3).all(|_| gate.admits(light, false)));
         assert!(!gate.admits(light, false));
         assert!(gate.admits(light, true), "looking goes last");
-    }
-
-    #[test]
-    fn what_is_told_is_a_problem_as_any_other() {
-        let told: serde_json::Value = serde_json::from_str(BODY).unwrap();
-        assert_eq!(told["error"], "overloaded");
-        assert_eq!(told["status"], 503);
-        assert_eq!(told["retryable"], true);
-        assert_eq!(told["detail"], told["message"]);
     }
 
     #[tokio::test]

@@ -28,7 +28,10 @@ pub(super) struct MetricsPage {
 impl MetricsPage {
     fn write(&self) -> String {
         let census = self.simulations.census();
+        let memory = &self.simulations.services().memory;
         let seen = Seen {
+            memory_held: memory.held(),
+            memory_budget: memory.budget(),
             version: env!("CARGO_PKG_VERSION"),
             tasks: Handle::current().metrics().num_alive_tasks(),
             active: census.active,

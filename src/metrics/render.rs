@@ -26,6 +26,10 @@ pub struct Seen {
     pub frozen: usize,
     /// Simulations that other instances cannot find yet.
     pub unregistered: usize,
+    /// How much memory the process holds, in bytes.
+    pub memory_held: u64,
+    /// How much it may.
+    pub memory_budget: u64,
     /// How long ago the lease was renewed, where there is one.
     pub lease_age: Option<Duration>,
     /// Whether entries may vanish from the registry.
@@ -175,6 +179,11 @@ impl Report {
                 ("deadline", refusals.deadline.get()),
             ],
         )?;
+        let in_bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+        let help = "Memory that the process holds";
+        page.gauge("memory_held_bytes", help, in_bytes(self.seen.memory_held))?;
+        let help = "Memory that the process may hold before what needs more is refused";
+        page.gauge("memory_budget_bytes", help, in_bytes(self.seen.memory_budget))?;
         let help = "Worlds that were packed away";
         page.counter("freezes", help, &metrics.freezes)?;
         page.counter("thaws", "Worlds that were unpacked", &metrics.thaws)?;

@@ -101,7 +101,8 @@ impl Simulations {
         if !new.bodies.is_empty() {
             pool.admit()?;
         }
-        self.services().admit_bodies(new.bodies.len())?;
+        // The simulation itself takes as much as a few.
+        self.services().admit_bodies(new.bodies.len() + 2)?;
         let id = match (&new.id, &key) {
             (Some(id), _) => id.clone(),
             (None, Some(key)) => {

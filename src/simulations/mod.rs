@@ -92,10 +92,8 @@ use crate::{
     physics::{PhysicsError, ReadLimits, WorldLimits},
 };
 
-/// What a simulation is taken to need, in bytes, before it is seen.
-const BYTES_PER_SIMULATION: u64 = 32 << 10;
-/// What a body is taken to need, three times what it does at rest: contacts, replies and history
-/// come on top.
+/// What a body is taken to need, in bytes, before that is seen: three times what it does at rest,
+/// as contacts, replies and history come on top.
 const BYTES_PER_BODY: u64 = 12 << 10;
 
 /// What every simulation of this instance is made with.
@@ -151,9 +149,9 @@ impl Services {
         }
     }
 
-    /// Takes the memory that a simulation with so many bodies more needs, if it is there.
+    /// Takes the memory that so many bodies need, if it is there.
     fn admit_bodies(&self, bodies: usize) -> Result<(), SimulationError> {
-        self.admit_bytes(BYTES_PER_SIMULATION + BYTES_PER_BODY * bodies as u64)
+        self.admit_bytes(BYTES_PER_BODY * bodies as u64)
     }
 
     /// Takes so much memory, if it is there.

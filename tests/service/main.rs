@@ -3,6 +3,7 @@
 #[expect(dead_code, unused_imports, reason = "tests/chaos uses the rest of it")]
 mod harness;
 
+mod admission;
 mod api_keys;
 mod assets;
 mod backends;
@@ -20,6 +21,7 @@ mod events;
 mod exactly_once;
 mod examples;
 mod expiry;
+mod fair_share;
 mod fleet;
 mod forgotten_journal;
 mod fuzz;
@@ -30,6 +32,7 @@ mod idempotency;
 mod imports;
 mod joints;
 mod lifetime;
+mod memory_budget;
 mod metrics;
 mod moving;
 mod observation;

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::harness::{Client, Instance, Reply, sphere};
 
 /// Every metric of an instance without Redis.
-const NAMES: [&str; 23] = [
+const NAMES: [&str; 27] = [
     "rapier_build",
     "rapier_http_requests",
     "rapier_http_request_duration_seconds",
@@ -19,6 +19,10 @@ const NAMES: [&str; 23] = [
     "rapier_steps",
     "rapier_step_chunk_duration_seconds",
     "rapier_queue_delay_seconds",
+    "rapier_pool_delay_seconds",
+    "rapier_refusals",
+    "rapier_memory_held_bytes",
+    "rapier_memory_budget_bytes",
     "rapier_freezes",
     "rapier_thaws",
     "rapier_departures",

@@ -20,16 +20,18 @@ mod journal;
 mod journal_snapshots;
 mod latency;
 mod memory;
+mod overload;
 mod piles;
 mod script;
 mod state;
 mod step;
+mod tenants;
 
 /// Takes its figures from a server it starts itself.
 pub(crate) type Measurement = fn(&Options) -> Outcome<Vec<Figure>>;
 
 /// Every measurement by the name it is selected with, in the order of the report.
-pub(crate) const ALL: [(&str, Measurement); 15] = [
+pub(crate) const ALL: [(&str, Measurement); 17] = [
     ("step", step::measure),
     ("piles", piles::measure),
     ("script", script::measure),
@@ -45,6 +47,8 @@ pub(crate) const ALL: [(&str, Measurement); 15] = [
     ("hibernated", hibernated::measure),
     ("door", door::measure),
     ("context", context::measure),
+    ("overload", overload::measure),
+    ("tenants", tenants::measure),
 ];
 
 /// What both sides gave in each round.

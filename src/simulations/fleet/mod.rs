@@ -118,7 +118,8 @@ impl Fleet {
     /// Starts what goes on in the background until the process ends.
     pub(super) fn start(self: &Arc<Self>, simulations: &Simulations, shutdown: &Shutdown) {
         let keeper = LeaseKeeper::new(Arc::clone(self), simulations.clone());
-        shutdown.spawn_unawaited(keeper.run());
+        // Late renewals cost the simulations, whatever they were late through.
+        shutdown.spawn_apart(keeper.run());
         shutdown.spawn_unawaited(Registrar::run(Arc::clone(self), simulations.clone()));
         shutdown.spawn_unawaited(sweeper::sweep(Arc::clone(self)));
         shutdown.spawn_unawaited(Arc::clone(self).listen());

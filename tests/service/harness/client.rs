@@ -1,6 +1,9 @@
 //! A client with one method per question the service answers.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use reqwest::{
     Method,
@@ -84,7 +87,16 @@ impl Call {
 
 impl Client {
     pub(crate) fn new(address: SocketAddr) -> Self {
-        let http = reqwest::Client::builder()
+        Self::built(address, reqwest::Client::builder())
+    }
+
+    /// A client with an address of its own, such as 127.0.0.2.
+    pub(crate) fn from(own: IpAddr, address: SocketAddr) -> Self {
+        Self::built(address, reqwest::Client::builder().local_address(own))
+    }
+
+    fn built(address: SocketAddr, builder: reqwest::ClientBuilder) -> Self {
+        let http = builder
             .redirect(Policy::none())
             .no_proxy()
             .timeout(PATIENCE)

@@ -1,0 +1,102 @@
+//! How much memory the service may hold, and what it refuses beyond that.
+
+use std::{fs, time::Duration};
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::harness::{Client, Instance, Reply, eventually, sphere};
+
+const SOON: Duration = Duration::from_secs(90);
+/// What there is room for beside what an idle process holds.
+const ROOM: u64 = 48 << 20;
+/// Bodies of each world.
+const BODIES: u32 = 400;
+
+/// What a process holds, in bytes.
+fn resident(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let text = line.expect("it holds memory").trim().trim_end_matches(" kB");
+    text.parse::<u64>().expect("a number") * 1024
+}
+
+fn world() -> Value {
+    let row = |n| sphere(&format!("b{n}"), 0.5, [f64::from(n) * 2.0, 0.5, 0.0]);
+    json!({"bodies": (0..BODIES).map(row).collect::<Vec<_>>()})
+}
+
+async fn upload(client: &Client) -> Reply {
+    // Large enough that it is asked whether there is room for it.
+    let bytes = format!("solid {}\nendsolid\n", "x".repeat(100_000));
+    let name: String = Sha256::digest(&bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let call = client.call("PUT", format!("/assets/{name}"));
+    call.bytes(bytes)
+        .header("content-type", "model/stl")
+        .send()
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn beyond_its_budget_nothing_is_taken_in_until_something_goes() {
+    let idle = Instance::spawn(&[]).await;
+    idle.client().health().await.expect_status(200);
+    let budget = resident(idle.pid()) + ROOM;
+    drop(idle);
+    let args = ["--memory-budget-bytes", &budget.to_string()];
+    let instance = Instance::spawn_with(&args, &[]).await;
+    let client = instance.client();
+    let (request, mut worlds) = (world(), Vec::new());
+
+    // What was admitted is taken for held at first: it is full when nothing goes for a while.
+    let refused = eventually(SOON * 3, "the budget is used up", async || {
+        let mut last = None;
+        for _ in 0..8 {
+            let reply = client.create_simulation(&request).await;
+            if reply.status == 201 {
+                worlds.push(reply.json()["sim_id"].as_str().unwrap_or("").to_owned());
+                return Err(worlds.len());
+            }
+            last = Some(reply);
+            tokio::time::sleep(Duration::from_millis(150)).await;
+        }
+        last.ok_or(0)
+    })
+    .await;
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    let problem = refused.expect_problem(503, "overloaded");
+    assert_eq!(problem.body["retryable"], true);
+    let held = resident(instance.pid());
+    assert!(held <= budget + budget / 10, "{held} bytes of {budget}");
+
+    let first = &worlds[0];
+    let more: Vec<_> = (0..BODIES)
+        .map(|n| {
+            let mut item = sphere(&format!("more{n}"), 0.5, [f64::from(n) * 2.0, 50.0, 0.0]);
+            item["op"] = json!("add_body");
+            item
+        })
+        .collect();
+    let more = client
+        .call("POST", format!("/simulations/{first}/commands"))
+        .json(&json!({"commands": more}))
+        .send()
+        .await;
+    more.expect_problem(503, "overloaded");
+    upload(&client).await.expect_problem(503, "overloaded");
+    client.step(first, 1).await.expect_status(200);
+    client.state(first).await.expect_status(200);
+    client.health().await.expect_status(200);
+
+    for sim in &worlds {
+        client.destroy(sim).await.expect_status(204);
+    }
+    eventually(SOON, "there is room again", async || {
+        let reply = client.create_simulation(&request).await;
+        if reply.status == 201 { Ok(()) } else { Err(reply.text()) }
+    })
+    .await;
+}
