@@ -28,7 +28,9 @@ impl Shutdown {
         };
         let aborted = shutdown.aborting.clone();
         let serve = move || runtime.block_on(aborted.cancelled_owned());
-        thread::Builder::new().name("apart".to_owned()).spawn(serve)?;
+        thread::Builder::new()
+            .name("apart".to_owned())
+            .spawn(serve)?;
         Ok(shutdown)
     }
 

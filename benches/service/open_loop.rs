@@ -95,8 +95,11 @@ impl OpenLoop {
         let mut connections = Vec::with_capacity(count);
         for index in 0..count {
             let mut stream = connect_from(from, address)?;
-            poll.registry()
-                .register(&mut stream, Token(index), Interest::READABLE | Interest::WRITABLE)?;
+            poll.registry().register(
+                &mut stream,
+                Token(index),
+                Interest::READABLE | Interest::WRITABLE,
+            )?;
             connections.push(Connection {
                 stream,
                 out: Vec::new(),
@@ -148,7 +151,8 @@ impl OpenLoop {
             }
             let pause = due(fallen_due).saturating_duration_since(Instant::now());
             let pause = if now >= end { GRACE } else { pause };
-            self.poll.poll(&mut self.events, Some(pause.min(GRACE / 100)))?;
+            self.poll
+                .poll(&mut self.events, Some(pause.min(GRACE / 100)))?;
             for event in &self.events {
                 let index = event.token().0;
                 let connection = &mut self.connections[index];

@@ -162,7 +162,11 @@ pub(crate) fn keep_to(core: usize, process: u32) -> Outcome<()> {
         .args(["-a", "-p", "-c", &core, &process])
         .stdout(Stdio::null())
         .status()?;
-    if pinned.success() { Ok(()) } else { Err("taskset has failed".into()) }
+    if pinned.success() {
+        Ok(())
+    } else {
+        Err("taskset has failed".into())
+    }
 }
 
 /// A port that nobody listens on.

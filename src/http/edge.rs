@@ -10,7 +10,7 @@ use std::{
 };
 
 use axum::{
-    body::{Body, HttpBody},
+    body::Body,
     extract::Request,
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
@@ -30,9 +30,9 @@ use super::{
     client_address::ClientAddress,
     conditions::{is_fenced, only_looks},
     cors::cors,
-    extract::{Named, bad_name, bad_path},
+    extract::{Named, admit_body, bad_name, bad_path},
     forward::{Elsewhere, Junction, destroys},
-    gate::Gate,
+    gate::{Gate, LastAnswer},
     hop::{self, X_REQUEST_ID},
     observed::{SIM_INSTANCE, SIM_SEQ, hide_state_hash, write_position},
     problem::{Circumstances, Problem},
@@ -52,10 +52,6 @@ const MIN_COMPRESSED: u64 = 1024;
 /// What `OPTIONS *` is answered with: every method that some route has.
 const SERVED_METHODS: HeaderValue =
     HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
-/// Bodies of fewer bytes than this are read whether there is memory or not.
-const MAX_UNCOUNTED: u64 = 64 * 1024;
-/// What a byte of a larger one is taken to need: itself, and what is made of it.
-const BYTES_PER_BYTE: u64 = 3;
 /// Header: `never` keeps a request from being passed on.
 const SIM_FORWARD: HeaderName = HeaderName::from_static("sim-forward");
 /// Header: which instance has the simulation.
@@ -82,6 +78,8 @@ pub(super) struct Edge {
     addresses: ClientAddress,
     cors: CorsLayer,
     gate: Arc<Gate>,
+    /// Every connection has an edge of its own.
+    last_answer: LastAnswer,
 }
 
 /// What became of the simulation that a path names.
@@ -122,6 +120,7 @@ impl Edge {
             addresses: ClientAddress::new(config),
             cors,
             gate: Arc::clone(gate),
+            last_answer: LastAnswer::none(),
         }
     }
 
@@ -257,7 +256,7 @@ impl Edge {
         if let Some(problem) = refusal(&request) {
             return (found.here(), self.refuse(request, problem).await);
         }
-        if let Err(full) = self.admit_body(request.body()) {
+        if let Err(full) = admit_body(request.body(), self.simulations.services()) {
             return (
                 found.here(),
                 self.refuse(request, Problem::from(full)).await,
@@ -290,18 +289,6 @@ impl Edge {
             Problem::new(ProblemCode::Internal, detail).into_response()
         });
         (here, response)
-    }
-
-    /// Refuses a large body for which there is no memory.
-    fn admit_body(&self, body: &Body) -> Result<(), SimulationError> {
-        let size = body.size_hint();
-        let length = size.exact().unwrap_or(MAX_UNCOUNTED);
-        if length < MAX_UNCOUNTED {
-            return Ok(());
-        }
-        self.simulations
-            .services()
-            .admit_bytes(length * BYTES_PER_BYTE)
     }
 
     /// What a request is called in logs and problems.
@@ -421,10 +408,15 @@ impl Endpoint for Edge {
     async fn serve(self: Arc<Self>, request: Request, peer: IpAddr) -> Response {
         let begun = Instant::now();
         let asked = Asked::new(request.method().as_str(), request.uri().path());
+        if !self.last_answer.was_awaited(begun) {
+            self.gate.press();
+        }
         let response = self.answer_one(request, peer).await;
+        let took = begun.elapsed();
+        self.last_answer.note(begun + took);
         // What another instance passes on has been counted there.
         if self.side == Side::Public {
-            let (status, took) = (response.status().as_u16(), begun.elapsed());
+            let status = response.status().as_u16();
             let metrics = &self.simulations.services().metrics;
             metrics.count_request(asked, status, took);
         }

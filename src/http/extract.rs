@@ -11,7 +11,7 @@ use std::{
 };
 
 use axum::{
-    body::{Body, Bytes},
+    body::{Body, Bytes, HttpBody},
     extract::{FromRequest, FromRequestParts, RawPathParams, Request},
     http::{HeaderMap, HeaderName, Method, header, request::Parts},
 };
@@ -26,13 +26,17 @@ use super::{
 use crate::{
     id::{BodyId, ControllerId, ID_RULE, JointId, SimulationId},
     physics::Fault,
-    simulations::{IdempotencyKey, Services, SimulationHandle, Terms},
+    simulations::{IdempotencyKey, Services, SimulationError, SimulationHandle, Terms},
 };
 
 /// Header: under which key a client may send a request again.
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Bodies of more bytes than this are parsed on the compute pool.
 const MAX_PARSED_IN_PLACE: usize = 64 * 1024;
+/// Bodies of fewer bytes than this are read whether there is memory or not.
+const MAX_UNCOUNTED: u64 = 64 * 1024;
+/// What a byte of a larger one is taken to need: itself, and what is made of it.
+const BYTES_PER_BYTE: u64 = 3;
 /// How much of a body that is refused is taken in all the same, in bytes.
 const MAX_DISCARDED: usize = 16 << 20;
 /// For how long.
@@ -283,6 +287,16 @@ pub(super) fn check_media_type(parts: &Parts) -> Result<(), Problem> {
     } else {
         refuse("the body must be application/json in UTF-8")
     }
+}
+
+/// Refuses a large body for which there is no memory.
+pub(super) fn admit_body(body: &Body, services: &Services) -> Result<(), SimulationError> {
+    // Whoever does not say how much comes gets little, until it is there.
+    let length = body.size_hint().exact().unwrap_or(MAX_UNCOUNTED);
+    if length < MAX_UNCOUNTED {
+        return Ok(());
+    }
+    services.admit_bytes(length * BYTES_PER_BYTE)
 }
 
 /// Reads a body, within its limits of size and time.

@@ -183,7 +183,11 @@ impl Report {
         let help = "Memory that the process holds";
         page.gauge("memory_held_bytes", help, in_bytes(self.seen.memory_held))?;
         let help = "Memory that the process may hold before what needs more is refused";
-        page.gauge("memory_budget_bytes", help, in_bytes(self.seen.memory_budget))?;
+        page.gauge(
+            "memory_budget_bytes",
+            help,
+            in_bytes(self.seen.memory_budget),
+        )?;
         let help = "Worlds that were packed away";
         page.counter("freezes", help, &metrics.freezes)?;
         page.counter("thaws", "Worlds that were unpacked", &metrics.thaws)?;

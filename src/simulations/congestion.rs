@@ -72,7 +72,8 @@ mod tests {
         let mut now = from;
         for _ in 0..count {
             now += Duration::from_millis(10);
-            congestion.begin(now - Duration::from_millis(waited), now, PATIENCE);
+            let since = now.checked_sub(Duration::from_millis(waited)).unwrap();
+            congestion.begin(since, now, PATIENCE);
         }
         now
     }

@@ -68,7 +68,11 @@ impl Flood {
         let target = self.refused.load(Ordering::Relaxed) + times;
         eventually(SOON, "the flood is refused", async || {
             let refused = self.refused.load(Ordering::Relaxed);
-            if refused >= target { Ok(()) } else { Err(refused) }
+            if refused >= target {
+                Ok(())
+            } else {
+                Err(refused)
+            }
         })
         .await;
     }

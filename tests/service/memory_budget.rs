@@ -17,7 +17,10 @@ const BODIES: u32 = 400;
 fn resident(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let text = line.expect("it holds memory").trim().trim_end_matches(" kB");
+    let text = line
+        .expect("it holds memory")
+        .trim()
+        .trim_end_matches(" kB");
     text.parse::<u64>().expect("a number") * 1024
 }
 
@@ -27,12 +30,11 @@ fn world() -> Value {
 }
 
 async fn upload(client: &Client) -> Reply {
-    // Large enough that it is asked whether there is room for it.
-    let bytes = format!("solid {}\nendsolid\n", "x".repeat(100_000));
-    let name: String = Sha256::digest(&bytes)
+    // More than there is room for once another world would be too much.
+    let bytes = format!("solid {}\nendsolid\n", "x".repeat(2_000_000));
+    let name = Sha256::digest(&bytes)
         .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+        .fold(String::new(), |name, byte| name + &format!("{byte:02x}"));
     let call = client.call("PUT", format!("/assets/{name}"));
     call.bytes(bytes)
         .header("content-type", "model/stl")
@@ -46,7 +48,13 @@ async fn beyond_its_budget_nothing_is_taken_in_until_something_goes() {
     idle.client().health().await.expect_status(200);
     let budget = resident(idle.pid()) + ROOM;
     drop(idle);
-    let args = ["--memory-budget-bytes", &budget.to_string()];
+    let budget_bytes = budget.to_string();
+    let args = [
+        "--memory-budget-bytes",
+        &budget_bytes,
+        "--freeze-after-seconds",
+        "3600",
+    ];
     let instance = Instance::spawn_with(&args, &[]).await;
     let client = instance.client();
     let (request, mut worlds) = (world(), Vec::new());
@@ -96,7 +104,11 @@ async fn beyond_its_budget_nothing_is_taken_in_until_something_goes() {
     }
     eventually(SOON, "there is room again", async || {
         let reply = client.create_simulation(&request).await;
-        if reply.status == 201 { Ok(()) } else { Err(reply.text()) }
+        if reply.status == 201 {
+            Ok(())
+        } else {
+            Err(reply.text())
+        }
     })
     .await;
 }

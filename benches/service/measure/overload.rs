@@ -72,7 +72,10 @@ fn overload(scenario: &Scenario, options: &Options) -> Outcome<Vec<Figure>> {
     let body = format!(r#"{{"steps":{}}}"#, scenario.steps);
     let mut requests = Vec::new();
     for index in 0..scenario.worlds {
-        client.post("/simulations", &scenario.scene.creation(&format!("w{index}")))?;
+        client.post(
+            "/simulations",
+            &scenario.scene.creation(&format!("w{index}")),
+        )?;
         let path = format!("/simulations/w{index}/step");
         client.post(&path, r#"{"steps":120}"#)?;
         requests.push(wire::request("POST", &path, &body));
@@ -112,7 +115,10 @@ fn overload(scenario: &Scenario, options: &Options) -> Outcome<Vec<Figure>> {
     })?;
     phases.push(row(0.5, &back));
     let normal = 2.0 * unloaded + 1.0;
-    let late = back.accepted.iter().filter(|(_, latency)| *latency > normal);
+    let late = back
+        .accepted
+        .iter()
+        .filter(|(_, latency)| *latency > normal);
     let refused = back.refused.iter().map(|(at, _)| *at);
     // One in a hundred is as late as that at any time.
     let mut late: Vec<f64> = late.map(|(at, _)| *at).collect();
@@ -124,7 +130,8 @@ fn overload(scenario: &Scenario, options: &Options) -> Outcome<Vec<Figure>> {
         Goal::at_most("<= 5 s", over, RETURN),
     ));
     for figure in &mut figures {
-        figure.numbers = json!({"peak_per_second": peak, "phases": phases, "unloaded_p99_ms": unloaded});
+        figure.numbers =
+            json!({"peak_per_second": peak, "phases": phases, "unloaded_p99_ms": unloaded});
     }
     Ok(figures)
 }
@@ -145,7 +152,10 @@ fn judged(
     let unanswered = tally.unanswered + tally.failed;
     vec![
         figure(
-            format!("{:.0}/s of {peak:.0}/s, {unanswered} unanswered", tally.goodput()),
+            format!(
+                "{:.0}/s of {peak:.0}/s, {unanswered} unanswered",
+                tally.goodput()
+            ),
             named("goodput"),
             Goal::at_least(">= 90 % of the peak", goodput, 0.9),
         ),

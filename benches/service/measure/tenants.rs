@@ -132,9 +132,12 @@ fn beside<T>(
     clients: &[(IpAddr, &[u8])],
     measure: impl FnOnce() -> Outcome<T>,
 ) -> Outcome<(T, Vec<u64>)> {
-    let (stop, counts) = (AtomicBool::new(false), clients.iter().map(|_| AtomicU64::new(0)));
+    let (stop, counts) = (
+        AtomicBool::new(false),
+        clients.iter().map(|_| AtomicU64::new(0)),
+    );
     let counts: Vec<_> = counts.collect();
-    let measured = thread::scope(|scope| {
+    thread::scope(|scope| {
         let mut loops = Vec::new();
         for ((from, worlds), count) in clients.iter().zip(&counts) {
             for world in *worlds {
@@ -146,14 +149,16 @@ fn beside<T>(
         let before: Vec<_> = counts.iter().map(|it| it.load(Ordering::Relaxed)).collect();
         let measured = measure();
         let after = counts.iter().map(|it| it.load(Ordering::Relaxed));
-        let done: Vec<_> = after.zip(before).map(|(after, before)| after - before).collect();
+        let done: Vec<_> = after
+            .zip(before)
+            .map(|(after, before)| after - before)
+            .collect();
         stop.store(true, Ordering::Relaxed);
         for stepping in loops {
             stepping.join().expect("a heavy loop does not panic")?;
         }
         measured.map(|measured| (measured, done))
-    });
-    measured
+    })
 }
 
 fn step_in_a_loop(
