@@ -125,48 +125,6 @@ impl SimulationHandle {
         self.answer(receiver, &ticket, deadline).await
     }
 
-    /// Refuses a command that comes too late, or for which there is no memory.
-    fn admit(&self, command: &Command, deadline: Option<Moment>) -> Result<(), SimulationError> {
-        let services = &self.shared.services;
-        if deadline.is_some_and(|deadline| services.clock.now() >= deadline) {
-            return Err(self.too_late());
-        }
-        match command.new_bodies() {
-            0 => Ok(()),
-            bodies => services.admit_bodies(bodies),
-        }
-    }
-
-    /// Refuses a command to a simulation that is still busy with another, where commands of the
-    /// same client wait for too long as it is.
-    fn press(&self) -> Result<(), SimulationError> {
-        let is_busy =
-            self.shared.is_stepping.load(Ordering::Relaxed) || !self.shared.inbox.is_idle();
-        if is_busy { self.pool().press() } else { Ok(()) }
-    }
-
-    fn too_late(&self) -> SimulationError {
-        self.shared.services.metrics.refusals.deadline.inc();
-        SimulationError::TooLate
-    }
-
-    /// Until when a client waits; and what it is told if its command was not begun by then.
-    fn patience(&self, deadline: Option<Moment>) -> Moment {
-        let services = &self.shared.services;
-        let until = services.clock.now() + services.request_timeout;
-        deadline.map_or(until, |deadline| deadline.min(until))
-    }
-
-    /// What a client is told whose command was not begun when it stopped waiting.
-    fn not_begun(&self, deadline: Option<Moment>) -> SimulationError {
-        let now = self.shared.services.clock.now();
-        if deadline.is_some_and(|deadline| now >= deadline) {
-            self.too_late()
-        } else {
-            SimulationError::Overloaded
-        }
-    }
-
     /// Changes the world of a simulation that is written down.
     async fn write(
         &self,

@@ -1,5 +1,6 @@
 //! Live simulations: one task for each, everyone else holds a handle.
 
+mod admission;
 mod assembly;
 mod asset_keeping;
 mod baggage;
