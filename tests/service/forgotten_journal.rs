@@ -112,6 +112,37 @@ async fn a_simulation_whose_creation_redis_has_forgotten_is_found_though_nobody_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn labels_and_a_ttl_that_redis_has_forgotten_are_told_again_though_every_renewal_is_answered()
+{
+    let redis = RedisServer::start().await;
+    let fleet = Fleet::start(1, &redis.url(), &INATTENTIVE).await;
+    let owner = fleet[0].client();
+    let sim = owner.simulation(&json!({"ttl_seconds": 3600})).await;
+    owner.step(&sim, 1).await.expect_status(200);
+    let before = keys(&redis, &sim).await;
+    let patch = json!({"labels": {"is": "new"}, "ttl_seconds": 7200});
+    owner.patch_simulation(&sim, &patch).await;
+    let meta = format!("sim:{{{sim}}}:meta");
+    let told = async || {
+        let entry = redis.hash(&meta).await;
+        (entry["labels"].clone(), entry["ttl_seconds"].clone())
+    };
+    let is_new = |(labels, ttl): &(String, String)| labels == r#"{"is":"new"}"# && ttl == "7200";
+    eventually_true(SOON, "it is told", is_new, told).await;
+
+    // A replica takes its place that says it is the same server, and has not received the latest.
+    restore(&redis, before).await;
+    assert!(!is_new(&told().await));
+    redis
+        .ask::<u64>(&["CLIENT", "KILL", "TYPE", "pubsub"])
+        .await;
+
+    eventually_true(SOON, "it is told again", is_new, told).await;
+    let left = redis.ttl_ms(&meta).await;
+    assert!(left > 7_000_000, "{left}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_taken_for_dead_while_redis_has_forgotten_every_lease() {
     let redis = RedisServer::start().await;
     let rarely = [&INATTENTIVE[..], &[("LEASE_TTL_MS", "30000")]].concat();

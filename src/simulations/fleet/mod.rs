@@ -273,8 +273,14 @@ impl Fleet {
     /// Drops what is remembered of simulations as soon as others say that it is no longer so.
     async fn listen(self: Arc<Self>) {
         use futures_util::StreamExt;
+        let mut has_listened = false;
         loop {
             if let Ok(mut events) = self.registry.listen().await {
+                if std::mem::replace(&mut has_listened, true) {
+                    // Another one may answer by now that knows less, and so soon that no renewal
+                    // has failed. Not all of them tell which process they are.
+                    self.registrar.reassert_all();
+                }
                 while let Some(event) = events.next().await {
                     if event.happening == Happening::Created {
                         self.locations.correct(&event.id, &event.instance);
