@@ -4,7 +4,15 @@ use std::sync::OnceLock;
 
 /// Whether the bug of this name is planted.
 pub fn is(name: &str) -> bool {
-    static PLANTED: OnceLock<Option<String>> = OnceLock::new();
-    let planted = PLANTED.get_or_init(|| std::env::var("MUTANT").ok());
-    planted.as_deref() == Some(name)
+    planted() == name
+}
+
+/// A script in Lua that knows which bug is planted.
+pub fn script(text: &str) -> String {
+    format!("local MUTANT = '{}'\n{text}", planted())
+}
+
+fn planted() -> &'static str {
+    static PLANTED: OnceLock<String> = OnceLock::new();
+    PLANTED.get_or_init(|| std::env::var("MUTANT").unwrap_or_default())
 }
