@@ -171,6 +171,9 @@ pub struct Registration {
     pub created: u64,
     /// Its journal, if that outlives its owner.
     pub journal: Option<JournalKeys>,
+    /// How often its owner has written it down: one that was given up and comes late does not undo
+    /// a later one.
+    pub revision: u64,
     /// For whoever comes after its owner, and whoever looks into the registry.
     pub details: Vec<(&'static str, String)>,
 }

@@ -76,6 +76,7 @@ impl Simulations {
             committed: Mutex::new(committed),
             labels: Mutex::new(Arc::new(parts.labels)),
             ttl_micros: AtomicU64::new(0),
+            revision: AtomicU64::new(0),
             last_access_micros: AtomicU64::new(now.as_micros()),
             is_stepping: AtomicBool::new(false),
             is_frozen: AtomicBool::new(false),

@@ -216,6 +216,7 @@ impl Simulations {
             expires_in: ttl,
             created,
             journal: (durability == Durability::Journal).then(JournalKeys::default),
+            revision: 0,
             details: details(
                 created,
                 ttl,

@@ -45,6 +45,8 @@ pub(super) struct Shared {
     pub(super) committed: Mutex<Committed>,
     pub(super) labels: Mutex<Arc<Labels>>,
     pub(super) ttl_micros: AtomicU64,
+    /// How often it was written down in the registry.
+    pub(super) revision: AtomicU64,
     pub(super) last_access_micros: AtomicU64,
     pub(super) is_stepping: AtomicBool,
     pub(super) is_frozen: AtomicBool,

@@ -42,6 +42,8 @@ pub(crate) struct Kept {
     pub(crate) history: History,
     pub(super) created: u64,
     pub(super) expires: Moment,
+    /// [`Registration::revision`] under the present claim.
+    pub(super) revision: u64,
     details: Vec<(&'static str, String)>,
 }
 
@@ -102,6 +104,7 @@ impl Known {
             history,
             created: registration.created,
             expires: now + registration.expires_in,
+            revision: registration.revision,
             details: registration.fields().collect(),
         };
         let entry = Entry::Owned(Box::new(kept));

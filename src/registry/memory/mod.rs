@@ -175,6 +175,7 @@ impl Registry for MemoryRegistry {
         }
         kept.holding.owner = Some(me.clone());
         kept.holding.token = token.clone();
+        kept.revision = 0;
         Ok(Takeover::Granted(Inheritance {
             token,
             details: kept.details(),
@@ -223,6 +224,9 @@ impl Registry for MemoryRegistry {
             let mine = &registration.token;
             let token = match known.simulations.get(&registration.id) {
                 Some(Entry::Owned(kept)) => match kept.order(mine) {
+                    Ordering::Equal if kept.revision > registration.revision => {
+                        return Reasserted::Kept(kept.holding.token.clone(), kept.history.head);
+                    }
                     Ordering::Equal => kept.holding.token.clone(),
                     Ordering::Less if registration.journal.is_some() => mine.clone(),
                     Ordering::Less | Ordering::Greater => return Reasserted::Lost,

@@ -271,6 +271,7 @@ impl Registry for RedisRegistry {
                     me.to_string(),
                     registration.token.as_str().to_owned(),
                     millis(registration.expires_in),
+                    registration.revision.to_string(),
                 ];
                 arguments.extend(fields(registration));
                 let journal = registration.journal.as_ref();

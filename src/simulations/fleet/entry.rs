@@ -1,6 +1,6 @@
 //! A simulation as it is written down in the registry.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use crate::{
     registry::{Ending, JournalKeys, Registration, Release, Touch},
@@ -12,6 +12,8 @@ impl SimulationHandle {
     /// pass before it is written again.
     pub(in crate::simulations) fn registration(&self, grace: Duration) -> Registration {
         let shared = &self.shared;
+        // Before anything of it is read: a later one knows at least as much.
+        let revision = shared.revision.fetch_add(1, Ordering::AcqRel) + 1;
         let committed = *shared.committed();
         Registration {
             id: shared.id.clone(),
@@ -20,6 +22,7 @@ impl SimulationHandle {
             expires_in: self.expires_in(grace),
             created: shared.created_unix_micros,
             journal: self.journal_keys(),
+            revision,
             details: details(
                 shared.created_unix_micros,
                 shared.ttl(),

@@ -55,6 +55,7 @@ pub(crate) fn registration(id: &str, whose: Option<&str>) -> Registration {
         expires_in: TTL,
         created: 1,
         journal: None,
+        revision: 0,
         details: vec![("labels", "{}".to_owned())],
     }
 }

@@ -655,6 +655,41 @@ pub(crate) async fn what_was_destroyed_is_not_registered_again(at: Backend) {
     }
 }
 
+pub(crate) async fn a_registration_that_comes_late_does_not_undo_a_later_one(at: Backend) {
+    let sim = Journalled::created(&at, "s").await;
+    let (first, second) = (sim.me.clone(), owner("b"));
+    let tell = async |me: &Owner, token: &FencingToken, revision, labels: &str| {
+        let told = Registration {
+            token: token.clone(),
+            revision,
+            details: vec![("labels", labels.to_owned())],
+            ..sim.registration()
+        };
+        let reasserted = at.registry.reassert(me, &[told]).await.unwrap();
+        let kept = Reasserted::Kept(token.clone(), Some(sim.head));
+        assert_eq!(reasserted, [kept], "{labels}");
+    };
+    let inherit = async |heir: &Owner| {
+        let seen = sim.found().await;
+        let taken = at.registry.take_over(heir, &sim.id, &seen).await.unwrap();
+        let Takeover::Granted(Inheritance { token, details }) = taken else {
+            panic!("nobody else wants it");
+        };
+        let labels = details.into_iter().find(|(name, _)| name == "labels");
+        (token, labels.unwrap().1)
+    };
+
+    for (revision, labels) in [(1, "first"), (10, "tenth"), (9, "ninth"), (10, "tenth")] {
+        tell(&first, &sim.token, revision, labels).await;
+    }
+    let (token, inherited) = inherit(&second).await;
+    tell(&second, &token, 1, "of the heir").await;
+    let (_, of_the_heir) = inherit(&owner("c")).await;
+
+    assert_eq!(inherited, "tenth");
+    assert_eq!(of_the_heir, "of the heir", "who counts anew");
+}
+
 pub(crate) async fn a_touch_and_a_reassertion_tell_where_the_journal_stands(at: Backend) {
     let mut sim = Journalled::created(&at, "s").await;
     sim.append("one").await;

@@ -1,7 +1,7 @@
 -- Writes the entry of a simulation again, unless somebody else has claimed it.
 -- KEYS: sim:{<id>}:meta, tombstone:{<id>}, then what belongs to its journal, if it has one.
--- ARGV: owner, token, milliseconds, then fields and values.
-local held = redis.call('HMGET', KEYS[1], 'token', 'seq', 'chain')
+-- ARGV: owner, token, milliseconds, revision, then fields and values.
+local held = redis.call('HMGET', KEYS[1], 'token', 'seq', 'chain', 'revision')
 local token = ARGV[2]
 local is_journalled = #KEYS > 2
 -- A Redis without room refuses what is new, but lets a script go on that has written.
@@ -14,6 +14,10 @@ if held[1] then
   end
   if order == 0 then
     token = held[1]
+    -- One that was given up and comes late is not to undo a later one.
+    if tonumber(held[4] or 0) > tonumber(ARGV[4]) then
+      return {'kept', token, held[2] or '', held[3] or ''}
+    end
   end
 elseif is_journalled and string.find(redis.call('GET', KEYS[2]) or '', '^destroyed') then
   -- By somebody who had gone on with it while I was out of reach.
@@ -27,7 +31,8 @@ if not is_new then
   redis.call('DEL', KEYS[2])
   redis.call('HDEL', KEYS[1], 'attempts')
 end
-redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'token', token, 'last_access', redis.call('TIME')[1], unpack(ARGV, 4))
+redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'token', token, 'revision', ARGV[4],
+  'last_access', redis.call('TIME')[1], unpack(ARGV, 5))
 redis.call('DEL', KEYS[2])
 for _, key in ipairs(KEYS) do
   redis.call('PEXPIRE', key, ARGV[3])
