@@ -131,6 +131,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use axum::body::Body;
+    use proptest::{collection::vec, prelude::*};
 
     use super::*;
     use crate::{
@@ -193,6 +194,33 @@ mod tests {
         let mut request = signed();
         *request.uri_mut() = Uri::from_static("/simulations/x/step?a=c");
         assert!(verify(&request, SECRET).is_none());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn nobody_passes_for_an_instance_without_the_secret(
+            told in vec((0..SIGNED.len(), header()), 0..8),
+            signature in prop_oneof![header(), "[0-9a-fA-F]{64}".prop_map(|hex| HeaderValue::from_str(&hex).unwrap())],
+            is_taken in any::<bool>(),
+        ) {
+            let mut request = if is_taken { signed() } else { Request::new(Body::empty()) };
+            let before = request.headers().clone();
+            for (name, value) in told {
+                request.headers_mut().insert(SIGNED[name].clone(), value);
+            }
+            if !is_taken {
+                request.headers_mut().insert(X_SIM_SIGNATURE, signature);
+            }
+            let is_as_signed = is_taken && *request.headers() == before;
+            prop_assert_eq!(verify(&request, SECRET).is_some(), is_as_signed);
+        }
+    }
+
+    fn header() -> impl Strategy<Value = HeaderValue> {
+        let bytes = vec(any::<u8>(), 0..80);
+        bytes.prop_filter_map("no header", |bytes| HeaderValue::from_bytes(&bytes).ok())
     }
 
     #[test]
