@@ -1,17 +1,19 @@
 //! Every setting: its name in the environment, its unit, its default and its range.
 
 mod api_keys;
+mod choices;
 mod limits;
 mod redis;
 
 use std::{ffi::OsString, net::IpAddr, path::PathBuf, thread, time::Duration};
 
-use clap::{
-    ArgAction, CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind, value_parser,
-};
+use clap::{ArgAction, CommandFactory, Parser, Subcommand, error::ErrorKind, value_parser};
 use ipnet::IpNet;
 
-pub use self::api_keys::{ApiKey, ApiKeys};
+pub use self::{
+    api_keys::{ApiKey, ApiKeys},
+    choices::{DefaultDurability, LogFormat, RedisDegraded, Routing, StorageBackend},
+};
 use crate::id::InstanceId;
 
 /// How long a secret has to be to be one.
@@ -307,52 +309,6 @@ pub enum Task {
         #[arg(long)]
         quiet: bool,
     },
-}
-
-/// Where simulations are registered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum StorageBackend {
-    /// In the memory of this process.
-    Memory,
-    /// In Redis, with other instances.
-    Redis,
-}
-
-/// What happens to changes while Redis cannot be reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum RedisDegraded {
-    /// They are made.
-    Serve,
-    /// They are refused.
-    #[value(alias = "fail_closed")]
-    FailClosed,
-}
-
-/// What simulations survive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DefaultDurability {
-    /// They are found from everywhere, and end with the process that has them.
-    Registry,
-    /// Every command that was acknowledged outlives that process.
-    Journal,
-}
-
-/// How requests get to the owner of a simulation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Routing {
-    /// They are forwarded.
-    Proxy,
-    /// Fly's proxy is asked to send them again.
-    FlyReplay,
-}
-
-/// How log lines are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One object a line, for programs.
-    Json,
 }
 
 impl Config {

@@ -25,6 +25,7 @@ use tower_http::{
 
 use super::{
     accept::is_acceptable,
+    admission::{Gate, LastAnswer},
     auth::{Keys, is_for_operators, is_open_to_all, is_operator},
     caller::{Asker, payer},
     client_address::ClientAddress,
@@ -32,10 +33,9 @@ use super::{
     cors::cors,
     extract::{Named, admit_body, bad_name, bad_path},
     forward::{Elsewhere, Junction, destroys},
-    gate::{Gate, LastAnswer},
     hop::{self, X_REQUEST_ID},
     observed::{SIM_INSTANCE, SIM_SEQ, hide_state_hash, write_position},
-    problem::{Circumstances, Problem},
+    problem::{Problem, write_problem},
     problem_code::ProblemCode,
     request_id,
     server::Endpoint,
@@ -424,7 +424,7 @@ impl Endpoint for Edge {
     }
 
     fn refuse(&self, refusal: Problem, peer: IpAddr) -> Response {
-        let request_id = random_request_id();
+        let request_id = request_id::random();
         let mut response = refusal.clone().into_response();
         response.extensions_mut().remove::<Problem>();
         write_problem(&mut response, &refusal, "", &request_id, peer);
@@ -459,47 +459,4 @@ fn refusal(request: &Request) -> Option<Problem> {
         return Some(Problem::new(ProblemCode::NotAcceptable, detail));
     }
     None
-}
-
-/// Replaces the body of `response` by the problem.
-fn write_problem(
-    response: &mut Response,
-    problem: &Problem,
-    path: &str,
-    request_id: &HeaderValue,
-    client: IpAddr,
-) {
-    let sim_id = path
-        .strip_prefix("/simulations/")
-        .and_then(|rest| rest.split('/').next());
-    let request_id = request_id.to_str().unwrap_or_default();
-    let circumstances = Circumstances {
-        path,
-        sim_id: sim_id.filter(|id| crate::id::is_id(id)),
-        request_id,
-    };
-    // What is refused is counted: a line for each would cost more than the refusal.
-    if problem.status().is_server_error() && problem.code() != "overloaded" {
-        tracing::warn!(
-            path,
-            request_id,
-            code = problem.code(),
-            %client,
-            "a request failed with {}",
-            problem.code()
-        );
-    }
-    *response.body_mut() = Body::from(problem.to_json(&circumstances));
-    let headers = response.headers_mut();
-    headers.remove(header::CONTENT_LENGTH);
-    headers.remove(header::CONTENT_ENCODING);
-    let json = HeaderValue::from_static("application/problem+json");
-    headers.insert(header::CONTENT_TYPE, json);
-    if problem.status() == StatusCode::REQUEST_TIMEOUT {
-        // Nobody knows where the next request would begin.
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    if let Some(retry_after) = problem.retry_after() {
-        headers.insert(header::RETRY_AFTER, retry_after.as_secs().max(1).into());
-    }
 }

@@ -1,14 +1,6 @@
 //! What handlers take from a request; what cannot be taken is refused with a problem.
 
-use std::{
-    convert::Infallible,
-    error::Error,
-    future::{Future, poll_fn},
-    io,
-    pin::pin,
-    task::Poll,
-    time::Duration,
-};
+use std::{error::Error, io, time::Duration};
 
 use axum::{
     body::{Body, Bytes, HttpBody},

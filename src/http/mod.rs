@@ -1,6 +1,7 @@
 //! HTTP: translation only. No rule about simulations lives here.
 
 mod accept;
+mod admission;
 mod auth;
 mod caller;
 mod client_address;
@@ -10,7 +11,6 @@ mod edge;
 mod extract;
 mod fly;
 mod forward;
-mod gate;
 mod hop;
 mod item;
 mod json;
@@ -32,9 +32,9 @@ use tokio::{net::TcpListener, sync::Semaphore};
 
 pub(crate) use self::problem::problem_of;
 use self::{
+    admission::Gate,
     edge::{Edge, Side},
     forward::{Forwarder, Junction},
-    gate::Gate,
     metrics_server::MetricsPage,
     server::{Door, Patience},
     state::{AppState, Parts},

@@ -1,8 +1,9 @@
 //! Errors as clients see them: `application/problem+json` (RFC 9457), always.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use axum::{
+    body::Body,
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
@@ -352,6 +353,49 @@ impl From<PhysicsError> for Problem {
             PhysicsError::ControllerNotFound(_) => said(ProblemCode::ControllerNotFound),
             PhysicsError::ControllerExists(_) => said(ProblemCode::ControllerExists),
         }
+    }
+}
+
+/// Replaces the body of `response` by the problem.
+pub(super) fn write_problem(
+    response: &mut Response,
+    problem: &Problem,
+    path: &str,
+    request_id: &HeaderValue,
+    client: IpAddr,
+) {
+    let sim_id = path
+        .strip_prefix("/simulations/")
+        .and_then(|rest| rest.split('/').next());
+    let request_id = request_id.to_str().unwrap_or_default();
+    let circumstances = Circumstances {
+        path,
+        sim_id: sim_id.filter(|id| crate::id::is_id(id)),
+        request_id,
+    };
+    // What is refused is counted: a line for each would cost more than the refusal.
+    if problem.status().is_server_error() && problem.code() != "overloaded" {
+        tracing::warn!(
+            path,
+            request_id,
+            code = problem.code(),
+            %client,
+            "a request failed with {}",
+            problem.code()
+        );
+    }
+    *response.body_mut() = Body::from(problem.to_json(&circumstances));
+    let headers = response.headers_mut();
+    headers.remove(header::CONTENT_LENGTH);
+    headers.remove(header::CONTENT_ENCODING);
+    let json = HeaderValue::from_static("application/problem+json");
+    headers.insert(header::CONTENT_TYPE, json);
+    if problem.status() == StatusCode::REQUEST_TIMEOUT {
+        // Nobody knows where the next request would begin.
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    if let Some(retry_after) = problem.retry_after() {
+        headers.insert(header::RETRY_AFTER, retry_after.as_secs().max(1).into());
     }
 }
 

@@ -10,8 +10,8 @@ use futures_util::FutureExt;
 use serde_json::{Value, value::RawValue};
 
 use super::{
-    AssetLibrary, Durability, Job, Limits, NewSimulation, Services, SimulationError, SimulationHandle,
-    Simulations, Status, StepPool,
+    AssetLibrary, Durability, Job, Limits, NewSimulation, Services, SimulationError,
+    SimulationHandle, Simulations, Status, StepPool,
 };
 use crate::{
     assets::MemoryAssets,
