@@ -20,6 +20,8 @@ pub(super) struct Activity {
     /// When something was last written, or the connection was opened.
     moved: AtomicU64,
     is_busy: AtomicBool,
+    /// Whether a reply waits for its client to read.
+    is_writing: AtomicBool,
     /// Whether it is time to see whether the client takes too long.
     is_due: AtomicBool,
     /// When it is so next.
@@ -36,6 +38,7 @@ impl Activity {
             epoch,
             moved: now.into(),
             is_busy: false.into(),
+            is_writing: false.into(),
             is_due: false.into(),
             looks: 0.into(),
             unwanted: Notify::new(),
@@ -59,6 +62,15 @@ impl Activity {
     /// Whether a request is being answered.
     pub(super) fn is_busy(&self) -> bool {
         self.is_busy.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        !self.is_busy() && !self.is_writing.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_writing(&self, is_writing: bool) {
+        self.is_writing.store(is_writing, Ordering::Relaxed);
     }
 
     pub(super) fn set_busy(&self, is_busy: bool) {

@@ -112,6 +112,6 @@ impl Crowd {
 
 impl Guest {
     fn is_idle(&self) -> bool {
-        !self.is_sent_away && !self.activity.is_busy()
+        !self.is_sent_away && self.activity.is_idle()
     }
 }

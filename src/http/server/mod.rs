@@ -26,8 +26,9 @@ use crate::{metrics::Metrics, shutdown::Shutdown};
 
 /// How long to wait before accepting again when the process has run out of something.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How long a connection has to leave before another one is asked to.
-const LEAVING: Duration = Duration::from_millis(200);
+/// How long a connection has to leave before another one is asked to: it does so as soon as it
+/// runs, unless a request has come on it meanwhile.
+const LEAVING: Duration = Duration::from_secs(1);
 
 /// What answers the requests of a connection.
 pub(super) trait Endpoint: Clone + Send + Sync + 'static {

@@ -185,6 +185,7 @@ impl Watched {
                 self.activity.note_move();
                 if count == offered {
                     self.outward = Pace::default();
+                    self.activity.set_writing(false);
                 } else {
                     let (activity, patience) = (&self.activity, &self.patience);
                     self.outward.moved(count, patience, || activity.now());
@@ -194,6 +195,7 @@ impl Watched {
             Poll::Pending => {
                 let activity = &self.activity;
                 self.outward.wait(|| activity.now());
+                activity.set_writing(true);
                 if !self.is_given_up && !matches!(self.look(), Some(End::GiveUp)) {
                     return Poll::Pending;
                 }
