@@ -224,7 +224,9 @@ async fn carried_out<T>(held: &mpsc::Receiver<Job>, something: impl Future<Outpu
         if let Some(done) = something.as_mut().now_or_never() {
             return done;
         }
-        held.try_iter().for_each(|job| job());
+        for job in held.try_iter() {
+            job();
+        }
         tokio::task::yield_now().await;
     }
 }
