@@ -22,11 +22,12 @@ use crate::{
 const WARM_UP: Duration = Duration::from_secs(1);
 /// How soon latencies are to be what they were.
 const RETURN: f64 = 5.0;
-/// Shares of what a closed loop gets through at which the peak is looked for.
-const SEARCHED: [f64; 5] = [0.7, 0.8, 0.9, 1.0, 1.15];
+/// By how much the rate is raised from one try to the next while the peak is looked for, and how often.
+const RAISED: (f64, usize) = (1.25, 12);
 const METHOD: &str = "the service on the first core alone, the generator on the second; open loop: requests fall due at a fixed rate \
     and count from when they were due, whenever they are sent; what falls due in the first second of a phase is not \
-    counted; the peak is the greatest rate of accepted requests of five such phases around what a closed loop gets through; \
+    counted; the peak is the greatest rate of accepted requests while that of those due is raised by a quarter at a time, from \
+    half of what a closed loop over 8 connections gets through, until a tenth or more is not accepted; \
     refused: 503 and 429; unanswered: not within 2 s";
 
 /// What is asked for.
@@ -93,9 +94,14 @@ fn overload(scenario: &Scenario, options: &Options) -> Outcome<Vec<Figure>> {
             counted,
         })
     };
-    let mut peak = 0_f64;
-    for share in SEARCHED {
-        peak = peak.max(at(closed.replies_per_second() * share)?.goodput());
+    let (mut peak, mut rate) = (0_f64, closed.replies_per_second() / 2.0);
+    for _ in 0..RAISED.1 {
+        let goodput = at(rate)?.goodput();
+        peak = peak.max(goodput);
+        if goodput < 0.9 * rate {
+            break;
+        }
+        rate *= RAISED.0;
     }
     let half = at(peak / 2.0)?;
     let mut phases = vec![row(0.5, &half)];
