@@ -78,6 +78,8 @@ pub(super) struct Edge {
     addresses: ClientAddress,
     cors: CorsLayer,
     gate: Arc<Gate>,
+    /// The longest body that any route takes, in bytes.
+    largest_body: u64,
     /// Every connection has an edge of its own.
     last_answer: LastAnswer,
 }
@@ -120,6 +122,7 @@ impl Edge {
             addresses: ClientAddress::new(config),
             cors,
             gate: Arc::clone(gate),
+            largest_body: config.max_request_bytes.max(config.max_asset_bytes).into(),
             last_answer: LastAnswer::none(),
         }
     }
@@ -256,7 +259,8 @@ impl Edge {
         if let Some(problem) = refusal(&request) {
             return (found.here(), self.refuse(request, problem).await);
         }
-        if let Err(full) = admit_body(request.body(), self.simulations.services()) {
+        let services = self.simulations.services();
+        if let Err(full) = admit_body(request.body(), self.largest_body, services) {
             return (
                 found.here(),
                 self.refuse(request, Problem::from(full)).await,

@@ -281,11 +281,15 @@ pub(super) fn check_media_type(parts: &Parts) -> Result<(), Problem> {
     }
 }
 
-/// Refuses a large body for which there is no memory.
-pub(super) fn admit_body(body: &Body, services: &Services) -> Result<(), SimulationError> {
+/// Refuses a large body for which there is no memory, unless it is refused as too large anyway.
+pub(super) fn admit_body(
+    body: &Body,
+    largest: u64,
+    services: &Services,
+) -> Result<(), SimulationError> {
     // Whoever does not say how much comes gets little, until it is there.
     let length = body.size_hint().exact().unwrap_or(MAX_UNCOUNTED);
-    if length < MAX_UNCOUNTED {
+    if length < MAX_UNCOUNTED || length > largest {
         return Ok(());
     }
     services.admit_bytes(length * BYTES_PER_BYTE)
