@@ -109,7 +109,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rapier3d", &["physics"]),
     ("rmp_serde", &["physics", "journal", "simulations"]),
     ("roxmltree", &["imports"]),
-    ("rustix", &["clock.rs", "main.rs"]),
+    (
+        "rustix",
+        &["clock.rs", "main.rs", "simulations/step_pool.rs"],
+    ),
     ("rustls", &["main.rs", "redis_store"]),
     ("scalar_api_reference", &["http"]),
     (

@@ -53,11 +53,13 @@ impl Congestion {
         self.is_congested
     }
 
-    /// Whether a job that finds so many before it will be begun in time, or nobody has waited too
-    /// long so far.
+    /// Whether a job that finds so many before it, and one that is being done, will be done in time;
+    /// or nobody has waited too long so far.
     pub(super) fn admits(&self, waiting: usize, patience: Duration) -> bool {
         let count = u32::try_from(waiting).unwrap_or(u32::MAX);
-        !self.is_congested || waiting == 0 || self.pace.saturating_mul(count + 1) <= patience
+        !self.is_congested
+            || waiting == 0
+            || self.pace.saturating_mul(count.saturating_add(2)) <= patience
     }
 }
 
@@ -89,8 +91,8 @@ mod tests {
         congestion.press(now);
         let now = pass(&mut congestion, now, 3, 60);
         assert!(!congestion.admits(100, PATIENCE), "what lasts");
-        assert!(congestion.admits(4, PATIENCE), "what is begun in time");
-        assert!(!congestion.admits(5, PATIENCE), "and no more");
+        assert!(congestion.admits(3, PATIENCE), "what is done in time");
+        assert!(!congestion.admits(4, PATIENCE), "and no more");
         let now = pass(&mut congestion, now, 5, 40);
         assert!(!congestion.admits(100, PATIENCE), "it is not over yet");
         pass(&mut congestion, now, 1, 5);

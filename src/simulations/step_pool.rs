@@ -8,6 +8,7 @@ use std::{
     time::Instant,
 };
 
+use rustix::process::nice;
 use tokio::sync::oneshot;
 
 use super::{
@@ -15,6 +16,10 @@ use super::{
     fair_queue::{FairQueue, Limits, Refused},
 };
 use crate::{clock::thread_time, id::Payer, metrics::Metrics, physics::EngineFault};
+
+/// How much the threads yield to those that read and answer requests, as the kernel counts it: these
+/// are hardly ever busy for long, and are not to wait for a time slice of those that are.
+const YIELDING: i32 = 10;
 
 /// Something to compute.
 pub type Job = Box<dyn FnOnce() + Send>;
@@ -200,7 +205,11 @@ impl Crew {
             let crew = Arc::clone(&crew);
             thread::Builder::new()
                 .name(format!("{name}-{number}"))
-                .spawn(move || crew.work())?;
+                .spawn(move || {
+                    // Where it is not allowed the others wait a little longer.
+                    let _ = nice(YIELDING);
+                    crew.work();
+                })?;
         }
         Ok(crew)
     }
