@@ -218,7 +218,9 @@ mod tests {
         let add = Command::AddBody(serde_json::from_str(ball).unwrap());
         let step = Command::Step(Steps { count: 1, dt: None });
         let mut world = World::new(config);
-        world.apply(&add, &WorldLimits::unlimited()).unwrap();
+        for command in [&add, &step] {
+            world.apply(command, &WorldLimits::unlimited()).unwrap();
+        }
         let snapshot = Some(Snapshot::take(&world));
         let history = History::from_parts(config, snapshot, vec![step], Assets::default());
         let mut table = IdempotencyTable::default();

@@ -71,7 +71,7 @@ pub(super) fn define(components: &mut Components) {
         ),
         (
             "Request-Timeout",
-            "^[0-9]+(\\.[0-9]+)?$",
+            "^[0-9]{1,4}(\\.[0-9]{1,9})?$",
             "For how many seconds the client waits: what has not begun by then is not carried out.",
         ),
         ("Sim-Forward", "", "`never`: no other instance is asked."),
