@@ -128,12 +128,21 @@ impl SimulationHandle {
     async fn open_journal(&self, after: u64, limit: usize) -> Result<Chronicle, SimulationError> {
         let (journal, standing) = self.journal().await?;
         let head = self.shared.committed().head;
-        let oldest = standing.snapshots.last().copied().unwrap_or_default();
-        let from = after.max(oldest).min(head.seq);
-        let from = if from == head.seq {
-            head
-        } else {
-            self.head_at(journal, from).await?
+        let mut snapshots = standing.snapshots.iter().rev().copied();
+        let mut oldest = snapshots.next().unwrap_or_default();
+        let from = loop {
+            let from = after.max(oldest).min(head.seq);
+            if from == head.seq {
+                break head;
+            }
+            match self.head_at(journal, from).await {
+                Ok(from) => break from,
+                // One that is damaged stands there until two others were taken.
+                Err(error @ SimulationError::Unreplayable { .. }) => {
+                    oldest = snapshots.next().ok_or(error)?;
+                }
+                Err(error) => return Err(error),
+            }
         };
         Ok(Chronicle {
             simulation: self.clone(),

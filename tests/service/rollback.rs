@@ -328,6 +328,25 @@ async fn a_simulation_goes_on_from_the_snapshot_before_one_that_is_damaged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_journal_is_told_from_the_first_snapshot_that_is_not_damaged() {
+    for damage in [Damage::Flipped, Damage::CutShort] {
+        let (redis, fleet) = durable(1).await;
+        let doors = Doors::of(&fleet);
+        let told = with_two_snapshots(&redis, &doors).await;
+        let [newest, oldest] = snapshots(&redis, &told.id).await;
+
+        harm(&redis, &oldest, damage).await;
+        let path = format!("/simulations/{}/journal", told.id);
+        let journal = doors.at(0).get(path).await.expect_status(200).text();
+
+        let heading = journal.lines().next().expect("a first line");
+        let heading: Value = serde_json::from_str(heading).expect(heading);
+        let from = heading["from"]["seq"].as_u64().expect("a number");
+        assert!(newest.ends_with(&format!(":{from}")), "{heading}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_simulation_whose_snapshots_are_all_damaged_is_refused_by_everybody() {
     for damage in [Damage::Flipped, Damage::CutShort] {
         let (redis, mut fleet) = durable(3).await;
