@@ -81,9 +81,15 @@ impl SimulationHandle {
         // Somebody else may have gone on with it, to whom that is nothing new.
         if let Some(journal) = self.shared.journal() {
             let standing = journal.standing(self.id()).await?;
-            let token = self.shared.claim.token();
-            if standing.is_some_and(|standing| standing.token != token) {
-                return Err(SimulationError::OwnershipLost(id()));
+            if let Some(Standing { token, head, .. }) = standing {
+                if token != self.shared.claim.token() {
+                    return Err(SimulationError::OwnershipLost(id()));
+                }
+                // Redis has forgotten something, and it is not settled yet whose history goes on.
+                if head.seq <= now.seq && head != now {
+                    let text = "it has another history".to_owned();
+                    return Err(JournalError::Unavailable(text).into());
+                }
             }
         }
         Err(refused)

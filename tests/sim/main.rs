@@ -32,6 +32,8 @@ mod verdict;
 const PINNED: &[u64] = &[
     3457,  // An heir that is overtaken while it writes down that it goes on.
     11452, // Labels that an order undoes that was given up.
+    46552, // Labels that are taken for older than those of a claim that the store has forgotten.
+    51182, // Clients that are told of a loss before it is known whose history goes on.
     20505, // A lease that is asked for, given up, and lent after the next one.
 ];
 /// Every how many seeds one is run twice, to see whether it goes the same way again.

@@ -42,8 +42,8 @@ pub(crate) struct Kept {
     pub(crate) history: History,
     pub(super) created: u64,
     pub(super) expires: Moment,
-    /// [`Registration::revision`] under the present claim.
-    pub(super) revision: u64,
+    /// [`Registration::revision`], and under which claim.
+    revision: (FencingToken, u64),
     details: Vec<(&'static str, String)>,
 }
 
@@ -104,7 +104,7 @@ impl Known {
             history,
             created: registration.created,
             expires: now + registration.expires_in,
-            revision: registration.revision,
+            revision: (token.clone(), registration.revision),
             details: registration.fields().collect(),
         };
         let entry = Entry::Owned(Box::new(kept));
@@ -138,6 +138,12 @@ impl Known {
 }
 
 impl Kept {
+    /// Whether its owner has written it down since, under the same claim.
+    pub(super) fn is_newer_than(&self, registration: &Registration) -> bool {
+        let (token, revision) = &self.revision;
+        *token == self.holding.token && *revision > registration.revision
+    }
+
     /// Whether it is still owned as was seen.
     pub(super) fn is_held_as(&self, seen: &Holding) -> bool {
         self.holding.owner == seen.owner && self.holding.token == seen.token

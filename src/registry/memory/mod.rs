@@ -175,7 +175,6 @@ impl Registry for MemoryRegistry {
         }
         kept.holding.owner = Some(me.clone());
         kept.holding.token = token.clone();
-        kept.revision = 0;
         Ok(Takeover::Granted(Inheritance {
             token,
             details: kept.details(),
@@ -224,7 +223,7 @@ impl Registry for MemoryRegistry {
             let mine = &registration.token;
             let token = match known.simulations.get(&registration.id) {
                 Some(Entry::Owned(kept)) => match kept.order(mine) {
-                    Ordering::Equal if kept.revision > registration.revision => {
+                    Ordering::Equal if kept.is_newer_than(registration) => {
                         return Reasserted::Kept(kept.holding.token.clone(), kept.history.head);
                     }
                     Ordering::Equal => kept.holding.token.clone(),

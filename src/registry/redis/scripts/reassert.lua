@@ -14,8 +14,10 @@ if held[1] then
   end
   if order == 0 then
     token = held[1]
-    -- One that was given up and comes late is not to undo a later one.
-    if tonumber(held[4] or 0) > tonumber(ARGV[4]) then
+    -- One that was given up and comes late is not to undo a later one. What is of another claim, which was here before
+    -- Redis forgot, does not count.
+    local revision, claim = string.match(held[4] or '', '^(%d+)@(.*)$')
+    if claim == token and tonumber(revision) > tonumber(ARGV[4]) then
       return {'kept', token, held[2] or '', held[3] or ''}
     end
   end
@@ -31,7 +33,7 @@ if not is_new then
   redis.call('DEL', KEYS[2])
   redis.call('HDEL', KEYS[1], 'attempts')
 end
-redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'token', token, 'revision', ARGV[4],
+redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'token', token, 'revision', ARGV[4] .. '@' .. token,
   'last_access', redis.call('TIME')[1], unpack(ARGV, 5))
 redis.call('DEL', KEYS[2])
 for _, key in ipairs(KEYS) do

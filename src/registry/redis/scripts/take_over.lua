@@ -10,7 +10,7 @@ local fence = time[1] * 1000000 + time[2]
 fence = math.max(fence, tonumber(string.match(held[2], '^%d+')) + 1)
 local token = string.format('%.0f:%s', fence, ARGV[2])
 -- First what takes no room: a script that has written is let go on by a Redis without room.
-redis.call('HDEL', KEYS[1], 'owner', 'revision')
+redis.call('HDEL', KEYS[1], 'owner')
 redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'token', token)
 -- Forgotten as soon as the heir writes it down or gives it up: what is left was tried by instances that ended over it.
 if held[1] ~= ARGV[1] then
