@@ -106,16 +106,7 @@ impl SimulationHandle {
         let (client, receiver) = Client::new(key, precondition);
         let ticket = Arc::new(Ticket::default());
         let message = match left {
-            Left::Unbegun(command) => {
-                self.press()?;
-                Message::Command(Box::new(CommandRequest {
-                    command,
-                    client,
-                    payer: self.payer,
-                    ticket: Arc::clone(&ticket),
-                    sent: self.shared.services.clock.now(),
-                }))
-            }
+            Left::Unbegun(command) => self.handed_on(command, client, &ticket)?,
             Left::Begun(progress) => {
                 ticket.begin();
                 Message::CarryOn(client, Box::new(progress))
@@ -140,16 +131,7 @@ impl SimulationHandle {
         let ticket = Arc::new(Ticket::default());
         if let Err(rest) = self.try_write(journal, command, client) {
             let message = match rest {
-                Rest::Unbegun(command, client) => {
-                    self.press()?;
-                    Message::Command(Box::new(CommandRequest {
-                        command,
-                        client,
-                        payer: self.payer,
-                        ticket: Arc::clone(&ticket),
-                        sent: self.shared.services.clock.now(),
-                    }))
-                }
+                Rest::Unbegun(command, client) => self.handed_on(command, client, &ticket)?,
                 Rest::Failed(client, fault) => {
                     ticket.begin();
                     Message::CarryOn(client, Box::new(Progress::Failed(fault)))
@@ -161,6 +143,23 @@ impl SimulationHandle {
         }
         self.answer_written(journal, receiver, &ticket, deadline)
             .await
+    }
+
+    /// A command that is left for the task, unless too much waits already.
+    fn handed_on(
+        &self,
+        command: Command,
+        client: Client,
+        ticket: &Arc<Ticket>,
+    ) -> Result<Message, SimulationError> {
+        self.press()?;
+        Ok(Message::Command(Box::new(CommandRequest {
+            command,
+            client,
+            payer: self.payer,
+            ticket: Arc::clone(ticket),
+            sent: self.shared.services.clock.now(),
+        })))
     }
 
     /// The same for a command that is written down: nobody is kept waiting for a journal that is
