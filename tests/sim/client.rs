@@ -166,10 +166,8 @@ impl Client {
     }
 
     async fn label(&mut self, sim: usize) {
-        let (number, begun) = (
-            self.universe.dice().next() % 1_000_000,
-            self.universe.elapsed(),
-        );
+        // Wide enough that no two labels of all seeds are the same: an older one would be taken for the present one.
+        let (number, begun) = (self.universe.dice().next(), self.universe.elapsed());
         let request = Request {
             sim,
             ask: Ask::Label(number),
