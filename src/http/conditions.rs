@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderMap, HeaderName, Method, header};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 
 use super::{problem::Problem, problem_code::ProblemCode};
 use crate::{
     clock::{Clock, Moment},
-    simulations::{Head, Precondition},
+    simulations::{Durability, Head, Precondition, SimulationHandle},
 };
 
 /// Header: the `ETag` that a client has seen last.
@@ -84,6 +84,19 @@ pub(super) fn check_consistency(headers: &HeaderMap) -> Result<(), Problem> {
         }
         Some(_) | None => Ok(()),
     }
+}
+
+/// Whether a command was refused because of how a simulation is by now that others may go on with: an owner that has
+/// been replaced, and has not noticed, would speak of how it was.
+pub(super) fn is_turned_down(simulation: &SimulationHandle, status: StatusCode) -> bool {
+    simulation.durability() == Durability::Journal
+        && matches!(
+            status,
+            StatusCode::NOT_FOUND
+                | StatusCode::CONFLICT
+                | StatusCode::PRECONDITION_FAILED
+                | StatusCode::UNPROCESSABLE_ENTITY
+        )
 }
 
 #[cfg(test)]

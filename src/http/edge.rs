@@ -29,7 +29,7 @@ use super::{
     auth::{Keys, is_for_operators, is_open_to_all, is_operator},
     caller::{Asker, payer},
     client_address::ClientAddress,
-    conditions::{is_fenced, only_looks},
+    conditions::{is_fenced, is_turned_down, only_looks},
     cors::cors,
     extract::{Named, admit_body, bad_name, bad_path},
     forward::{Elsewhere, Junction, destroys},
@@ -154,7 +154,11 @@ impl Edge {
             && !response.status().is_server_error()
             // What has just been destroyed is nobody's any longer.
             && !(response.status().is_success() && destroys(&method, uri.path(), simulation.id()))
-            && let Err(error) = self.confirm(simulation, is_fenced).await
+            && let Err(error) = {
+                let status = response.status();
+                let is_fenced = is_fenced || !only_looks && is_turned_down(simulation, status);
+                self.confirm(simulation, is_fenced).await
+            }
         {
             let is_done = response.status().is_success() && !only_looks;
             let error = if is_done {

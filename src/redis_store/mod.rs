@@ -25,7 +25,7 @@ use deadpool::{
     managed::{Manager as _, Object, Pool},
 };
 use deadpool_redis::redis::{Cmd, FromRedisValue, RedisError, RedisResult, Value, cmd};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 
 use self::{
     breaker::{Breaker, Pass},
@@ -69,6 +69,8 @@ struct Shared {
     /// The connection past the pool and the breaker.
     keeper: Mutex<Option<Connection>>,
     breaker: Breaker,
+    /// Told when the breaker is closed again.
+    again: Notify,
     counters: Counters,
     stage: Script,
 }
@@ -99,6 +101,7 @@ impl RedisStore {
             pool,
             keeper: Mutex::new(None),
             breaker: Breaker::default(),
+            again: Notify::new(),
             counters: Counters::default(),
             stage: Script::new(include_str!("stage.lua")),
         })))
@@ -181,8 +184,8 @@ impl RedisStore {
             if self.0.breaker.open() {
                 self.opened(text);
             }
-        } else if self.0.breaker.close() {
-            tracing::info!("Redis answers again");
+        } else {
+            self.close();
         }
         self.0
             .counters
@@ -209,6 +212,11 @@ impl RedisStore {
     /// Whether Redis is taken for unreachable.
     pub fn is_open(&self) -> bool {
         self.0.breaker.is_open()
+    }
+
+    /// Completes when Redis, which was taken for unreachable, answers again.
+    pub fn answers_again(&self) -> impl Future<Output = ()> {
+        self.0.again.notified()
     }
 
     /// Which runs of which servers answer, if they tell.
@@ -268,11 +276,7 @@ impl RedisStore {
             }
             (Err(StoreError::Failed(_)), None) => {}
             (_, Some(_)) => breaker.succeed(),
-            (_, None) => {
-                if breaker.close() {
-                    tracing::info!("Redis answers again");
-                }
-            }
+            (_, None) => self.close(),
         }
         self.0.counters.count(took, result.as_ref().err());
     }
@@ -284,6 +288,13 @@ impl RedisStore {
         // would contain it.
         let object = Box::pin(async { self.0.pool.get().await.map_err(of_pool) });
         within(self.0.timeout, object).await
+    }
+
+    fn close(&self) {
+        if self.0.breaker.close() {
+            tracing::info!("Redis answers again");
+            self.0.again.notify_waiters();
+        }
     }
 
     /// The connections that lie in the pool lead to where nobody answers any more; after the

@@ -18,6 +18,7 @@ use crate::{
     history::World,
     options::Plan,
     report::say,
+    scribe::answered,
     stage::{INSTANCES, Stage, name},
     verdict::Verdict,
 };
@@ -125,8 +126,12 @@ pub(crate) async fn strike(
         stage.heal_links().await;
         let healed = crowd.history.now();
         let all: Vec<_> = (0..INSTANCES).collect();
-        let took = until_everything_answers(crowd, &all, limit).await;
-        (healed, took)
+        let since = Instant::now();
+        until_everything_answers(crowd, &all, limit).await;
+        if faults.iter().any(|fault| fault.forgets()) {
+            until_told_again(crowd, limit).await;
+        }
+        (healed, since.elapsed())
     };
     let (others, (healed, took)) = tokio::join!(others, mended);
     let strike = Strike {
@@ -190,6 +195,20 @@ async fn until_everything_answers(
     }))
     .await;
     begun.elapsed()
+}
+
+/// Waits until every owner has told Redis again what it forgot: before, they alone know, and an owner
+/// that is struck next takes it with it.
+async fn until_told_again(crowd: &Crowd, limit: Duration) {
+    let worlds = crowd.history.living();
+    join_all(worlds.iter().map(async |world| {
+        let journal = ("/journal?limit=1", &[][..]);
+        if let Err(last) = answered(crowd, world, journal, limit).await {
+            let text = format!("its journal is not whole again, {last}");
+            crowd.history.object(Some(world), None, text);
+        }
+    }))
+    .await;
 }
 
 async fn until_answered(

@@ -366,6 +366,52 @@ async fn a_fenced_read_is_answered_only_while_the_registry_agrees() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_owner_that_was_replaced_refuses_no_command_because_of_how_its_world_is() {
+    let redis = RedisServer::start().await;
+    let settings = [
+        ("DEFAULT_DURABILITY", "journal"),
+        ("LEASE_TTL_MS", "60000"),
+        ("TTL_FLUSH_MS", "60000"),
+    ];
+    let fleet = Fleet::start(1, &redis.url(), &settings).await;
+    let client = &fleet.clients()[0];
+    let sim = client.simulation(&json!({})).await;
+    let commands = [
+        ("/bodies/new/impulse", json!({"impulse": [1, 0, 0]}), 404),
+        (
+            "/commands",
+            json!({"commands": [{"op": "remove_body", "body_id": "new"}]}),
+            422,
+        ),
+        ("/step", json!({"steps": 1}), 412),
+    ];
+    let give = async |(path, body, _): &(&str, Value, u16)| {
+        let call = client.call("POST", format!("/simulations/{sim}{path}"));
+        let call = if *path == "/step" {
+            call.header("if-match", "\"7-0123456789abcdef\"")
+        } else {
+            call
+        };
+        call.json(body).send().await
+    };
+    for command in &commands {
+        give(command).await.expect_status(command.2);
+    }
+
+    let entry = format!("sim:{{{sim}}}:meta");
+    let _: i64 = redis
+        .ask(&["HSET", &entry, "token", "9999999999999999:other"])
+        .await;
+    for command in &commands {
+        give(command).await.expect_problem(503, "ownership_lost");
+    }
+    // What nobody would take is refused without asking.
+    let call = client.call("POST", format!("/simulations/{sim}/step"));
+    let malformed = call.json(&json!([1])).send().await;
+    malformed.expect_problem(400, "malformed_request");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn replies_carry_a_hash_of_the_state_where_that_is_asked_for() {
     let redis = RedisServer::start().await;
     let silent = Fleet::start(1, &redis.url(), JOURNAL).await;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use deadpool_redis::redis::Cmd;
-use tokio::{sync::Notify, task};
+use tokio::{sync::Notify, task, time::timeout};
 
 use super::verdict;
 use crate::{
@@ -70,8 +70,10 @@ impl Appends {
             let is_settled = settle(batch, answers, &mut waiting);
             // The first time at once: a connection that lay idle may have been closed long ago.
             if is_failing && !is_settled {
-                let is_open = store.is_open();
-                tokio::time::sleep(if is_open { LONG_PAUSE } else { PAUSE }).await;
+                let again = store.answers_again();
+                let pause = if store.is_open() { LONG_PAUSE } else { PAUSE };
+                // Not a moment longer: as long as Redis has forgotten something, its owner alone knows.
+                let _ = timeout(pause, again).await;
             }
             is_failing = !is_settled;
         }
