@@ -521,6 +521,13 @@ pub(crate) async fn a_takeover_needs_what_was_seen_and_keeps_what_was_written_do
                 ..heir.found().await
             },
         ),
+        (
+            "s",
+            Holding {
+                token: seen.token.clone(),
+                ..heir.found().await
+            },
+        ),
         ("plain", of_plain),
         ("nowhere", seen),
     ] {
@@ -679,7 +686,7 @@ pub(crate) async fn a_registration_that_comes_late_does_not_undo_a_later_one(at:
         (token, labels.unwrap().1)
     };
 
-    for (revision, labels) in [(1, "first"), (10, "tenth"), (9, "ninth"), (10, "tenth")] {
+    for (revision, labels) in [(1, "first"), (10, "tenth"), (10, "tenth"), (9, "ninth")] {
         tell(&first, &sim.token, revision, labels).await;
     }
     let (token, inherited) = inherit(&second).await;
