@@ -75,17 +75,17 @@ pub(super) struct Original {
     pub(super) bytes: Bytes,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Simulation {
+impl FromRequestParts<AppState> for Simulation {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         let Some(Named(named)) = parts.extensions.remove() else {
             let detail = "the path names no simulation";
             return Err(Problem::new(ProblemCode::Internal, detail));
         };
         let simulation = named?;
         if let Some(seen) = conditions::witness(&parts.headers)? {
-            simulation.recognise(seen).await?;
+            state.simulations.recognise(&simulation, seen).await?;
         }
         if conditions::only_looks(&parts.method, parts.uri.path()) {
             conditions::check_consistency(&parts.headers)?;

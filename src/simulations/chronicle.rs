@@ -66,35 +66,6 @@ impl SimulationHandle {
         &self.shared.services
     }
 
-    /// Refuses to go on for a client that has seen more than there is, or something else.
-    pub async fn recognise(&self, seen: Head) -> Result<(), SimulationError> {
-        let (now, place) = self.place(seen);
-        let id = || self.id().clone();
-        let refused = match place {
-            Seen::Past => return Ok(()),
-            Seen::Ahead => SimulationError::HistoryLost {
-                id: id(),
-                seq: now.seq,
-            },
-            Seen::Elsewhere => SimulationError::HistoryDiverged(id()),
-        };
-        // Somebody else may have gone on with it, to whom that is nothing new.
-        if let Some(journal) = self.shared.journal() {
-            let standing = journal.standing(self.id()).await?;
-            if let Some(Standing { token, head, .. }) = standing {
-                if token != self.shared.claim.token() {
-                    return Err(SimulationError::OwnershipLost(id()));
-                }
-                // Redis has forgotten something, and it is not settled yet whose history goes on.
-                if head.seq <= now.seq && head != now {
-                    let text = "it has another history".to_owned();
-                    return Err(JournalError::Unavailable(text).into());
-                }
-            }
-        }
-        Err(refused)
-    }
-
     /// Where it stands, and how a moment that somebody has seen lies to that.
     fn place(&self, seen: Head) -> (Head, Seen) {
         let core = self.shared.core();
@@ -264,6 +235,42 @@ impl Chronicle {
 }
 
 impl Simulations {
+    /// Refuses to go on for a client that has seen more of a simulation than there is, or something else.
+    pub async fn recognise(
+        &self,
+        simulation: &SimulationHandle,
+        seen: Head,
+    ) -> Result<(), SimulationError> {
+        let (now, place) = simulation.place(seen);
+        let id = || simulation.id().clone();
+        let refused = match place {
+            Seen::Past => return Ok(()),
+            Seen::Ahead => SimulationError::HistoryLost {
+                id: id(),
+                seq: now.seq,
+            },
+            Seen::Elsewhere => SimulationError::HistoryDiverged(id()),
+        };
+        // Somebody else may have gone on with it, to whom that is nothing new.
+        if let Some(journal) = simulation.shared.journal() {
+            let standing = journal.standing(simulation.id()).await?;
+            let fleet = self.inner.fleet.as_ref();
+            let mut is_unsettled = fleet.is_some_and(|fleet| fleet.may_have_forgotten());
+            if let Some(Standing { token, head, .. }) = standing {
+                if token != simulation.shared.claim.token() {
+                    return Err(SimulationError::OwnershipLost(id()));
+                }
+                is_unsettled |= head.seq <= now.seq && head != now;
+            }
+            if is_unsettled {
+                // Redis has forgotten something, and others have yet to say what they know.
+                let text = "it is not settled whose history goes on".to_owned();
+                return Err(JournalError::Unavailable(text).into());
+            }
+        }
+        Err(refused)
+    }
+
     /// Asks the registry whether a simulation is still this instance's, now.
     pub async fn ascertain(&self, simulation: &SimulationHandle) -> Result<(), SimulationError> {
         let shared = &simulation.shared;

@@ -34,6 +34,8 @@ const PINNED: &[u64] = &[
     11452, // Labels that an order undoes that was given up.
     46552, // Labels that are taken for older than those of a claim that the store has forgotten.
     51182, // Clients that are told of a loss before it is known whose history goes on.
+    64508, // The same, by an owner that Redis remembers while it has forgotten its heir.
+    68487, // A simulation that is taken for destroyed: another one of its name was, before.
     20505, // A lease that is asked for, given up, and lent after the next one.
 ];
 /// Every how many seeds one is run twice, to see whether it goes the same way again.

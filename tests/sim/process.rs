@@ -312,7 +312,7 @@ impl Process {
         request: &Request,
     ) -> Result<Reply, SimulationError> {
         if let Some(seen) = request.witness {
-            simulation.recognise(seen).await?;
+            self.simulations.recognise(simulation, seen).await?;
         }
         match &request.ask {
             Ask::Create => unreachable!("nothing is opened to create it"),

@@ -32,7 +32,17 @@ pub(super) struct Known {
 #[derive(Clone)]
 pub(super) enum Entry {
     Owned(Box<Kept>),
-    Ended(Ending, Option<Tenant>, Moment),
+    Ended(Ended),
+}
+
+/// How a simulation ended.
+#[derive(Clone)]
+pub(super) struct Ended {
+    pub(super) ending: Ending,
+    pub(super) tenant: Option<Tenant>,
+    /// Under which claim. Later ones are of another simulation of the same name.
+    token: FencingToken,
+    at: Moment,
 }
 
 /// What is kept of a simulation.
@@ -113,7 +123,16 @@ impl Known {
     }
 
     pub(super) fn end(&mut self, release: &Release, now: Moment) {
-        let ended = Entry::Ended(release.ending, release.tenant.clone(), now);
+        let held = match self.simulations.get(&release.id) {
+            Some(Entry::Owned(kept)) if kept.order(&release.token).is_eq() => &kept.holding.token,
+            Some(_) | None => &release.token,
+        };
+        let ended = Entry::Ended(Ended {
+            ending: release.ending,
+            tenant: release.tenant.clone(),
+            token: held.clone(),
+            at: now,
+        });
         self.simulations.insert(release.id.clone(), ended);
         self.tombstones.push_back((now, release.id.clone()));
     }
@@ -124,7 +143,7 @@ impl Known {
                 break;
             }
             let is_this_end =
-                |entry: &Entry| matches!(entry, Entry::Ended(_, _, at) if at == ended);
+                |entry: &Entry| matches!(entry, Entry::Ended(Ended { at, .. }) if at == ended);
             if self.simulations.get(id).is_some_and(is_this_end) {
                 self.simulations.remove(id);
             }
@@ -151,14 +170,7 @@ impl Kept {
 
     /// Which claim it is under: mine, an earlier or a later one.
     pub(crate) fn order(&self, mine: &FencingToken) -> Ordering {
-        let held = &self.holding.token;
-        if held.nonce() == mine.nonce() {
-            Ordering::Equal
-        } else if held.fence() < mine.fence() {
-            Ordering::Less
-        } else {
-            Ordering::Greater
-        }
+        order(&self.holding.token, mine)
     }
 
     pub(super) fn details(&self) -> Vec<(String, String)> {
@@ -166,5 +178,23 @@ impl Kept {
         details
             .map(|(name, value)| ((*name).to_owned(), value.clone()))
             .collect()
+    }
+}
+
+impl Ended {
+    /// Whether somebody wanted the end of what is claimed by `mine`, or of what has become of it.
+    pub(super) fn is_destruction_of(&self, mine: &FencingToken) -> bool {
+        self.ending == Ending::Destroyed && order(&self.token, mine).is_ge()
+    }
+}
+
+/// Whose claim a token is: mine, an earlier or a later one.
+fn order(held: &FencingToken, mine: &FencingToken) -> Ordering {
+    if held.nonce() == mine.nonce() {
+        Ordering::Equal
+    } else if held.fence() < mine.fence() {
+        Ordering::Less
+    } else {
+        Ordering::Greater
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     clock::Clock,
     id::{InstanceId, Nonce, SimulationId, Tenant},
     registry::{
-        Claim, Ending, Event, Holding, Inheritance, Listed, Owner, Peer, Promises, Reasserted,
+        Claim, Event, Holding, Inheritance, Listed, Owner, Peer, Promises, Reasserted,
         Registration, Registry, RegistryError, Release, Renewal, Takeover, Touch, Touched,
         Whereabouts,
     },
@@ -231,7 +231,9 @@ impl Registry for MemoryRegistry {
                     Ordering::Less | Ordering::Greater => return Reasserted::Lost,
                 },
                 // By somebody who had gone on with it while its owner was out of reach.
-                Some(Entry::Ended(Ending::Destroyed, ..)) if registration.journal.is_some() => {
+                Some(Entry::Ended(ended))
+                    if registration.journal.is_some() && ended.is_destruction_of(mine) =>
+                {
                     return Reasserted::Lost;
                 }
                 Some(Entry::Ended(..)) | None if mine.is_pending() => {
@@ -294,8 +296,8 @@ impl Registry for MemoryRegistry {
             Some(Entry::Owned(kept)) if kept.holding.tenant.as_ref() == tenant => {
                 Whereabouts::Owned(kept.holding.clone())
             }
-            Some(Entry::Ended(ending, whose, _)) if whose.as_ref() == tenant => {
-                Whereabouts::Ended(*ending)
+            Some(Entry::Ended(ended)) if ended.tenant.as_ref() == tenant => {
+                Whereabouts::Ended(ended.ending)
             }
             Some(_) | None => Whereabouts::Unknown,
         })

@@ -345,9 +345,10 @@ impl Registry for RedisRegistry {
                 }
             }
             ["ended", tombstone] => {
-                let (ending, whose) = tombstone.split_once(' ').unwrap_or((tombstone, ""));
-                let is_theirs = whose == tenant.map_or("", Tenant::as_str);
-                if let Some(ending) = Ending::parse(ending).filter(|_| is_theirs) {
+                let mut words = tombstone.splitn(3, ' ');
+                let (ending, _token, whose) = (words.next(), words.next(), words.next());
+                let is_theirs = whose.unwrap_or_default() == tenant.map_or("", Tenant::as_str);
+                if let Some(ending) = ending.and_then(Ending::parse).filter(|_| is_theirs) {
                     return Ok(Whereabouts::Ended(ending));
                 }
             }

@@ -205,7 +205,7 @@ impl Fleet {
         if let Some(peer) = self.peers.find(owner).await? {
             return Ok(Standing::At(peer));
         }
-        let may_be_forgotten = self.lease.is_in_doubt_for(self.settings.lease_ttl);
+        let may_be_forgotten = self.may_have_forgotten();
         if holding.is_journalled && !may_be_forgotten {
             if self.is_forgotten().await? {
                 self.lease.doubt();
@@ -224,6 +224,12 @@ impl Fleet {
             None if holding.is_journalled && may_be_forgotten => Standing::Silent,
             Some(_) | None => Standing::Dead,
         })
+    }
+
+    /// Whether the registry may have forgotten something in the last lease time. Whoever lives has told it again
+    /// by the end of that.
+    pub(in crate::simulations) fn may_have_forgotten(&self) -> bool {
+        self.lease.is_in_doubt_for(self.settings.lease_ttl)
     }
 
     /// Whether the registry has no lease of this instance either: it has forgotten all of them, and

@@ -662,6 +662,27 @@ pub(crate) async fn what_was_destroyed_is_not_registered_again(at: Backend) {
     }
 }
 
+pub(crate) async fn what_was_destroyed_before_a_claim_had_only_the_same_name(at: Backend) {
+    let before = Journalled::created(&at, "s").await;
+    let end = Release {
+        journal: Some(JournalKeys::default()),
+        ..release("s", &before.token, Ending::Destroyed)
+    };
+    at.registry.release(&[end]).await.unwrap();
+    // As if the registry had forgotten that the name was claimed again.
+    let present = Journalled::created(&at, "other").await;
+    let of_the_present = Registration {
+        token: present.token.clone(),
+        ..before.registration()
+    };
+
+    let lost = before.reassert().await;
+    let kept = at.registry.reassert(&present.me, &[of_the_present]).await;
+
+    assert_eq!(lost, Reasserted::Lost);
+    assert_eq!(kept.unwrap(), [Reasserted::Kept(present.token, None)]);
+}
+
 pub(crate) async fn a_registration_that_comes_late_does_not_undo_a_later_one(at: Backend) {
     let sim = Journalled::created(&at, "s").await;
     let (first, second) = (sim.me.clone(), owner("b"));

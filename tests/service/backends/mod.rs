@@ -112,6 +112,7 @@ with_every_backend!(contract: [
     a_repair_needs_what_was_seen_and_is_refused_to_a_replaced_owner,
     an_earlier_claim_that_is_back_is_claimed_again_by_a_reassertion,
     what_was_destroyed_is_not_registered_again,
+    what_was_destroyed_before_a_claim_had_only_the_same_name,
     a_registration_that_comes_late_does_not_undo_a_later_one,
     a_touch_and_a_reassertion_tell_where_the_journal_stands,
     a_claim_over_a_journal_begins_anew,

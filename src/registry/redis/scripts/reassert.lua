@@ -21,13 +21,17 @@ if held[1] then
       return {'kept', token, held[2] or '', held[3] or ''}
     end
   end
-elseif is_journalled and string.find(redis.call('GET', KEYS[2]) or '', '^destroyed') then
-  -- By somebody who had gone on with it while I was out of reach.
-  return {'lost'}
-elseif is_new then
-  local time = redis.call('TIME')
-  local nonce = string.match(token, ':(.*)$')
-  token = string.format('%.0f:%s', time[1] * 1000000 + time[2], nonce)
+else
+  local ending, ended = string.match(redis.call('GET', KEYS[2]) or '', '^(%S+) (%S+)')
+  -- By somebody who had gone on with it while I was out of reach; what ended before my claim had only the same name.
+  if is_journalled and ending == 'destroyed' and compare(ended, token) ~= -1 then
+    return {'lost'}
+  end
+  if is_new then
+    local time = redis.call('TIME')
+    local nonce = string.match(token, ':(.*)$')
+    token = string.format('%.0f:%s', time[1] * 1000000 + time[2], nonce)
+  end
 end
 if not is_new then
   redis.call('DEL', KEYS[2])

@@ -10,6 +10,7 @@ end
 redis.call('DEL', KEYS[1], unpack(KEYS, 3))
 -- How it ended is said once.
 if held or redis.call('EXISTS', KEYS[2]) == 0 then
-  redis.call('SET', KEYS[2], ARGV[2] .. ' ' .. ARGV[3], 'PX', ARGV[4])
+  local token = order == 0 and held or ARGV[1]
+  redis.call('SET', KEYS[2], ARGV[2] .. ' ' .. token .. ' ' .. ARGV[3], 'PX', ARGV[4])
 end
 return 'released'
