@@ -1,4 +1,4 @@
-//! The open-loop generator: requests fall due at a fixed rate, whatever becomes of those before, and
+//! The open-loop generator: requests fall due at a given rate, whatever becomes of those before, and
 //! count from when they were due.
 
 use std::{
@@ -17,39 +17,45 @@ use crate::{
     wire::parse_head,
 };
 
-/// What has not been sent this long after it was due is given up, as a client would.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// How long after the last request was due answers are waited for.
 const GRACE: Duration = Duration::from_secs(2);
+/// How long the generator sleeps at most.
+const NAP: Duration = Duration::from_millis(20);
+/// How long a server may take to answer what is still on its way in the end.
+const STALL: Duration = Duration::from_secs(30);
 
-/// How requests fall due.
+/// Requests that fall due at a rate.
 #[derive(Clone, Copy)]
 pub(crate) struct Phase {
     /// Requests per second.
     pub(crate) rate: f64,
-    /// What falls due in this time is sent and not counted.
-    pub(crate) warm_up: Duration,
-    /// What falls due in this time after it is.
-    pub(crate) counted: Duration,
+    pub(crate) lasts: Duration,
 }
 
 /// What became of the requests of a phase.
+#[derive(Default)]
 pub(crate) struct Tally {
     /// Milliseconds from when they were due, with that moment in seconds, of those that were carried out.
     pub(crate) accepted: Vec<(f64, f64)>,
     /// The same of those that were refused.
     pub(crate) refused: Vec<(f64, f64)>,
-    /// How many were not answered, or not sent.
+    /// In which second those were due that were given up before they were sent, as no connection was free.
+    pub(crate) unsent: Vec<f64>,
+    /// How many were not answered.
     pub(crate) unanswered: u64,
     /// How many were answered with anything else.
     pub(crate) failed: u64,
-    counted: Duration,
+    lasts: Duration,
 }
 
 impl Tally {
     /// Requests that were carried out per second.
     pub(crate) fn goodput(&self) -> f64 {
-        real(self.accepted.len() as u64) / self.counted.as_secs_f64()
+        self.per_second(self.accepted.len())
+    }
+
+    pub(crate) fn per_second(&self, count: usize) -> f64 {
+        real(count as u64) / self.lasts.as_secs_f64()
     }
 
     /// Percentiles of the latencies, in milliseconds: p50, p99 and the greatest.
@@ -59,15 +65,26 @@ impl Tally {
     }
 }
 
-/// Connections to one server and what is sent over them.
+/// A client of a server: connections to it, which take a request at a time each, and what is sent over them.
 pub(crate) struct OpenLoop {
     poll: Poll,
     events: Events,
     connections: Vec<Connection>,
-    /// Connections that may take a request, each as often as it may take one.
+    /// Connections that wait for nothing.
     free: VecDeque<usize>,
     requests: Vec<Vec<u8>>,
     next: usize,
+    patience: Duration,
+    rest: Rest,
+}
+
+/// What a generator does while there is nothing to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// It sleeps, beside others on the same core.
+    Asleep,
+    /// It looks for answers all the time: no server has to wake it, which costs the server more than to answer.
+    Awake,
 }
 
 struct Connection {
@@ -78,145 +95,206 @@ struct Connection {
     /// What was read and not understood yet.
     input: Vec<u8>,
     filled: usize,
-    /// When the requests were due that are on their way.
-    due: VecDeque<Instant>,
+    /// The request that is on its way.
+    asked: Option<Due>,
+}
+
+/// A request that is to be sent, or is on its way.
+#[derive(Clone, Copy)]
+struct Due {
+    at: Instant,
+    /// The place of its phase.
+    phase: usize,
+}
+
+/// The moments at which requests fall due, phase by phase.
+struct Timetable<'a> {
+    phases: &'a [Phase],
+    begins: Vec<Instant>,
+    next: Due,
+    count: u64,
 }
 
 impl OpenLoop {
-    /// Opens `count` connections from `from`, each of which takes up to `depth` requests at a time. The
-    /// requests are sent in turn, over any of them.
+    /// Opens `count` connections from `from`, over which the requests are sent in turn. One that finds none of them
+    /// free is given up after `patience`.
     pub(crate) fn connect(
         address: SocketAddr,
         from: IpAddr,
-        (count, depth): (usize, usize),
+        count: usize,
+        (patience, rest): (Duration, Rest),
         requests: Vec<Vec<u8>>,
     ) -> Outcome<Self> {
         let poll = Poll::new()?;
         let mut connections = Vec::with_capacity(count);
         for index in 0..count {
             let mut stream = connect_from(from, address)?;
-            poll.registry().register(
-                &mut stream,
-                Token(index),
-                Interest::READABLE | Interest::WRITABLE,
-            )?;
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            poll.registry()
+                .register(&mut stream, Token(index), interest)?;
             connections.push(Connection {
                 stream,
                 out: Vec::new(),
                 written: 0,
                 input: vec![0; 64 * 1024],
                 filled: 0,
-                due: VecDeque::new(),
+                asked: None,
             });
         }
         Ok(Self {
             poll,
             events: Events::with_capacity(count),
             connections,
-            free: (0..depth).flat_map(|_| 0..count).collect(),
+            free: (0..count).collect(),
             requests,
             next: 0,
+            patience,
+            rest,
         })
     }
 
-    /// Sends requests as they fall due, and waits a while for the last answers.
-    pub(crate) fn run(&mut self, phase: Phase) -> Outcome<Tally> {
-        let start = Instant::now();
-        let counts_from = start + phase.warm_up;
-        let end = counts_from + phase.counted;
-        let mut tally = Tally {
-            accepted: Vec::new(),
-            refused: Vec::new(),
-            unanswered: 0,
-            failed: 0,
-            counted: phase.counted,
-        };
-        let mut waiting: VecDeque<Instant> = VecDeque::new();
-        let mut fallen_due = 0_u64;
+    /// Sends the requests of phase after phase as they fall due, and waits a while for the last answers.
+    pub(crate) fn run(&mut self, phases: &[Phase]) -> Outcome<Vec<Tally>> {
+        let mut tallies: Vec<Tally> = phases
+            .iter()
+            .map(|phase| Tally {
+                lasts: phase.lasts,
+                ..Tally::default()
+            })
+            .collect();
+        let mut timetable = Timetable::begin(phases, Instant::now());
+        let mut waiting: VecDeque<Due> = VecDeque::new();
         loop {
             let now = Instant::now();
-            let due = |count: u64| start + Duration::from_secs_f64(real(count) / phase.rate);
-            while due(fallen_due) <= now && due(fallen_due) < end {
-                waiting.push_back(due(fallen_due));
-                fallen_due += 1;
+            while let Some(due) = timetable.pop(now) {
+                waiting.push_back(due);
             }
-            while waiting.front().is_some_and(|due| *due + PATIENCE < now) {
-                let due = waiting.pop_front();
-                tally.unanswered += u64::from(due.is_some_and(|due| due >= counts_from));
+            while let Some(due) = waiting.front().copied()
+                && due.at + self.patience < now
+            {
+                waiting.pop_front();
+                tallies[due.phase].unsent.push(timetable.second(due));
             }
             self.send(&mut waiting)?;
-            let on_the_way = || self.connections.iter().any(|it| !it.due.is_empty());
-            if now >= end && (now >= end + GRACE || waiting.is_empty() && !on_the_way()) {
+            let end = timetable.end();
+            let is_done = waiting.is_empty() && self.free.len() == self.connections.len();
+            if now >= end && (is_done || now >= end + GRACE) {
                 break;
             }
-            let pause = due(fallen_due).saturating_duration_since(Instant::now());
-            let pause = if now >= end { GRACE } else { pause };
-            self.poll
-                .poll(&mut self.events, Some(pause.min(GRACE / 100)))?;
-            for event in &self.events {
-                let index = event.token().0;
-                let connection = &mut self.connections[index];
-                connection.flush()?;
-                connection.receive(|due, status| {
-                    self.free.push_back(index);
-                    if due < counts_from {
-                        return;
-                    }
-                    let at = due.duration_since(counts_from).as_secs_f64();
-                    let sample = (at, milliseconds(due.elapsed()));
-                    match status {
-                        200..=299 => tally.accepted.push(sample),
-                        429 | 503 => tally.refused.push(sample),
-                        _ => tally.failed += 1,
-                    }
-                })?;
-            }
+            let pause = match self.rest {
+                Rest::Asleep => timetable.pause().min(NAP),
+                Rest::Awake => Duration::ZERO,
+            };
+            self.receive(pause, |due, status| {
+                let sample = (timetable.second(due), milliseconds(due.at.elapsed()));
+                let tally = &mut tallies[due.phase];
+                match status {
+                    200..=299 => tally.accepted.push(sample),
+                    429 | 503 => tally.refused.push(sample),
+                    _ => tally.failed += 1,
+                }
+            })?;
         }
-        let late = waiting.iter().filter(|due| **due >= counts_from);
-        tally.unanswered += late.count() as u64;
-        let open = self.connections.iter().flat_map(|it| &it.due);
-        tally.unanswered += open.filter(|due| **due >= counts_from).count() as u64;
+        for due in waiting {
+            tallies[due.phase].unsent.push(timetable.second(due));
+        }
+        for due in self.connections.iter().filter_map(|it| it.asked) {
+            tallies[due.phase].unanswered += 1;
+        }
         self.settle()?;
-        Ok(tally)
+        Ok(tallies)
     }
 
-    fn send(&mut self, waiting: &mut VecDeque<Instant>) -> Outcome<()> {
-        let mut touched = Vec::new();
+    fn send(&mut self, waiting: &mut VecDeque<Due>) -> Outcome<()> {
         while !waiting.is_empty()
             && let Some(index) = self.free.pop_front()
         {
             let connection = &mut self.connections[index];
-            let due = waiting.pop_front().ok_or("something waits")?;
-            connection.due.push_back(due);
-            connection
-                .out
-                .extend_from_slice(&self.requests[self.next % self.requests.len()]);
+            connection.asked = waiting.pop_front();
+            let request = &self.requests[self.next % self.requests.len()];
+            connection.out.extend_from_slice(request);
+            connection.flush()?;
             self.next += 1;
-            touched.push(index);
-        }
-        touched.sort_unstable();
-        touched.dedup();
-        for index in touched {
-            self.connections[index].flush()?;
         }
         Ok(())
     }
 
-    /// Waits for what is still on its way, so that the next phase begins with nothing.
-    fn settle(&mut self) -> Outcome<()> {
-        let until = Instant::now() + Duration::from_secs(30);
-        while self.connections.iter().any(|it| !it.due.is_empty()) {
-            if Instant::now() > until {
-                return Err("the server stopped answering".into());
-            }
-            self.poll.poll(&mut self.events, Some(GRACE / 100))?;
-            for event in &self.events {
-                let index = event.token().0;
-                self.connections[index].flush()?;
-                self.connections[index].receive(|_, _| self.free.push_back(index))?;
+    /// Reads what comes within `pause`, and tells of each answer which request it is to and its status.
+    fn receive(&mut self, pause: Duration, mut tell: impl FnMut(Due, u16)) -> Outcome<()> {
+        self.poll.poll(&mut self.events, Some(pause))?;
+        for event in &self.events {
+            let index = event.token().0;
+            let connection = &mut self.connections[index];
+            connection.flush()?;
+            if let Some((due, status)) = connection.receive()? {
+                self.free.push_back(index);
+                tell(due, status);
             }
         }
         Ok(())
+    }
+
+    /// Waits for what is still on its way, so that the next run begins with nothing.
+    fn settle(&mut self) -> Outcome<()> {
+        let until = Instant::now() + STALL;
+        while self.free.len() < self.connections.len() {
+            if Instant::now() > until {
+                return Err("the server stopped answering".into());
+            }
+            self.receive(NAP, |_, _| ())?;
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Timetable<'a> {
+    fn begin(phases: &'a [Phase], at: Instant) -> Self {
+        let mut begins = vec![at];
+        for phase in phases {
+            begins.push(begins[begins.len() - 1] + phase.lasts);
+        }
+        Self {
+            phases,
+            begins,
+            next: Due { at, phase: 0 },
+            count: 0,
+        }
+    }
+
+    fn end(&self) -> Instant {
+        self.begins[self.phases.len()]
+    }
+
+    /// The next request, if it is due by now.
+    fn pop(&mut self, now: Instant) -> Option<Due> {
+        let due = self.next;
+        let phase = self.phases.get(due.phase)?;
+        if due.at > now {
+            return None;
+        }
+        self.count += 1;
+        let since = Duration::from_secs_f64(real(self.count) / phase.rate);
+        self.next.at = self.begins[due.phase] + since;
+        if since >= phase.lasts {
+            self.next.phase += 1;
+            self.next.at = self.begins[self.next.phase];
+            self.count = 0;
+        }
+        Some(due)
+    }
+
+    /// How long it is until the next request is due.
+    fn pause(&self) -> Duration {
+        if self.next.phase < self.phases.len() {
+            self.next.at.saturating_duration_since(Instant::now())
+        } else {
+            NAP
+        }
+    }
+
+    /// When in its phase a request was due, in seconds.
+    fn second(&self, due: Due) -> f64 {
+        (due.at - self.begins[due.phase]).as_secs_f64()
     }
 }
 
@@ -234,28 +312,34 @@ impl Connection {
         Ok(())
     }
 
-    /// Reads what there is, and tells of each answer when its request was due and its status.
-    fn receive(&mut self, mut tell: impl FnMut(Instant, u16)) -> Outcome<()> {
+    /// Reads what there is: the request that is answered by now, and the status of the answer.
+    fn receive(&mut self) -> Outcome<Option<(Due, u16)>> {
         loop {
             if self.filled == self.input.len() {
                 self.input.resize(self.input.len() * 2, 0);
             }
-            match self.stream.read(&mut self.input[self.filled..]) {
+            let room = self.input.len() - self.filled;
+            let count = match self.stream.read(&mut self.input[self.filled..]) {
                 Ok(0) => return Err("the server closed a connection".into()),
-                Ok(count) => self.filled += count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                 Err(error) => return Err(error.into()),
-            }
-            let mut begin = 0;
-            while let Some(head) = parse_head(&self.input[begin..self.filled])?
-                && begin + head.body_end <= self.filled
+            };
+            self.filled += count;
+            if let Some(head) = parse_head(&self.input[..self.filled])?
+                && head.body_end <= self.filled
             {
-                begin += head.body_end;
-                let due = self.due.pop_front().ok_or("an answer to nothing")?;
-                tell(due, head.status);
+                if head.body_end < self.filled {
+                    return Err("more than one answer".into());
+                }
+                self.filled = 0;
+                let due = self.asked.take().ok_or("an answer to nothing")?;
+                return Ok(Some((due, head.status)));
             }
-            self.input.copy_within(begin..self.filled, 0);
-            self.filled -= begin;
+            // There was no more: when more comes, that is told.
+            if count < room {
+                return Ok(None);
+            }
         }
     }
 }

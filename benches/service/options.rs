@@ -8,8 +8,8 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 pub(crate) struct Options {
     /// Runs only the measurements whose name contains this: step, piles, script, latency, state, memory, registry,
-    /// forward, journal, `journal_latency`, `journal_piles`, `journal_snapshots`, hibernated, door, context, overload,
-    /// tenants.
+    /// forward, journal, `journal_latency`, `journal_piles`, `journal_snapshots`, hibernated, door, context,
+    /// `overload_steps`, `overload_piles`, tenants.
     pub(crate) filter: Option<String>,
 
     /// Length of one round, both sides together.

@@ -113,6 +113,11 @@ impl Server {
         Ok(Self { child, address })
     }
 
+    /// Keeps it to one core.
+    pub(crate) fn keep_to(&self, core: usize) -> Outcome<()> {
+        keep_to(core, self.child.id())
+    }
+
     pub(crate) fn client(&self) -> Outcome<Client> {
         Client::connect(self.address)
     }

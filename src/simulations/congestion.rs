@@ -2,14 +2,20 @@
 
 use std::time::{Duration, Instant};
 
-/// For how long jobs have to wait too long before any is refused: bursts pass.
+/// For how long jobs have to wait too long before any is refused, and to wait for little before none
+/// is any more: bursts pass, and so do pauses.
 const INTERVAL: Duration = Duration::from_millis(100);
+/// What part of the time that jobs may wait they are to wait for at most once too much was asked
+/// for: what is on its way to be refused, and what comes in between, make it more.
+const TARGET: u32 = 2;
+/// What part of it is so little that it is over.
+const LITTLE: u32 = 4;
 
 /// How what one payer asks for gets through.
 #[derive(Debug, Default)]
 pub(super) struct Congestion {
-    /// Since when every job has waited for longer than it should.
-    late_since: Option<Instant>,
+    /// Since when every job has waited too long; or for so little, while it is congested.
+    doubted_since: Option<Instant>,
     /// When more was asked of a simulation than it had done yet.
     pressed_at: Option<Instant>,
     is_congested: bool,
@@ -38,14 +44,21 @@ impl Congestion {
             };
         }
         let waited = now - since;
-        if waited <= patience {
-            self.late_since = None;
-            self.is_congested &= waited > patience / 4;
+        let is_doubted = if self.is_congested {
+            waited <= patience / LITTLE
+        } else {
+            waited > patience
+        };
+        if !is_doubted {
+            self.doubted_since = None;
             return;
         }
-        let late_since = *self.late_since.get_or_insert(now);
+        let doubted_since = *self.doubted_since.get_or_insert(now);
         let is_pressed = self.pressed_at.is_some_and(|at| at + INTERVAL >= now);
-        self.is_congested |= is_pressed && late_since + INTERVAL <= now;
+        if doubted_since + INTERVAL <= now && (self.is_congested || is_pressed) {
+            self.is_congested = !self.is_congested;
+            self.doubted_since = None;
+        }
     }
 
     /// Whether jobs have waited for too long.
@@ -53,13 +66,13 @@ impl Congestion {
         self.is_congested
     }
 
-    /// Whether a job that finds so many before it, and one that is being done, will be done in time;
-    /// or nobody has waited too long so far.
+    /// Whether a job that finds so many before it, and one that is being done, will be done well in
+    /// time; or nobody has waited too long so far.
     pub(super) fn admits(&self, waiting: usize, patience: Duration) -> bool {
         let count = u32::try_from(waiting).unwrap_or(u32::MAX);
         !self.is_congested
             || waiting == 0
-            || self.pace.saturating_mul(count.saturating_add(2)) <= patience
+            || self.pace.saturating_mul(count.saturating_add(2)) <= patience / TARGET
     }
 }
 
@@ -91,11 +104,15 @@ mod tests {
         congestion.press(now);
         let now = pass(&mut congestion, now, 3, 60);
         assert!(!congestion.admits(100, PATIENCE), "what lasts");
-        assert!(congestion.admits(3, PATIENCE), "what is done in time");
-        assert!(!congestion.admits(4, PATIENCE), "and no more");
-        let now = pass(&mut congestion, now, 5, 40);
+        assert!(congestion.admits(0, PATIENCE), "what is done in time");
+        assert!(!congestion.admits(1, PATIENCE), "and no more");
+        let now = pass(&mut congestion, now, 50, 13);
         assert!(!congestion.admits(100, PATIENCE), "it is not over yet");
-        pass(&mut congestion, now, 1, 5);
+        let now = pass(&mut congestion, now, 9, 5);
+        let now = pass(&mut congestion, now, 1, 13);
+        let now = pass(&mut congestion, now, 9, 5);
+        assert!(!congestion.admits(100, PATIENCE), "a pause");
+        pass(&mut congestion, now, 2, 5);
         assert!(congestion.admits(100, PATIENCE), "it is over");
     }
 

@@ -31,7 +31,7 @@ mod tenants;
 pub(crate) type Measurement = fn(&Options) -> Outcome<Vec<Figure>>;
 
 /// Every measurement by the name it is selected with, in the order of the report.
-pub(crate) const ALL: [(&str, Measurement); 17] = [
+pub(crate) const ALL: [(&str, Measurement); 18] = [
     ("step", step::measure),
     ("piles", piles::measure),
     ("script", script::measure),
@@ -47,7 +47,8 @@ pub(crate) const ALL: [(&str, Measurement); 17] = [
     ("hibernated", hibernated::measure),
     ("door", door::measure),
     ("context", context::measure),
-    ("overload", overload::measure),
+    ("overload_steps", overload::measure_steps),
+    ("overload_piles", overload::measure_piles),
     ("tenants", tenants::measure),
 ];
 

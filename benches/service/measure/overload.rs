@@ -2,7 +2,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -10,69 +10,85 @@ use serde_json::{Value, json};
 use crate::{
     Outcome,
     load::{Load, Until},
-    open_loop::{OpenLoop, Phase, Tally},
+    open_loop::{OpenLoop, Phase, Rest, Tally},
     options::Options,
-    process::{Server, keep_to},
+    process::{Server, keep_to, own_cpu_seconds},
     report::{Figure, Goal},
     scenes::Scene,
+    statistics::Spread,
     wire,
 };
 
-/// What is not counted at the beginning of each phase.
+/// What is not counted at the beginning of each rate.
 const WARM_UP: Duration = Duration::from_secs(1);
-/// How soon latencies are to be what they were.
+/// For how long it is watched at least how latencies come back to what they were.
+const AFTERWARDS: Duration = Duration::from_secs(6);
+/// How soon they are to do so, in seconds.
 const RETURN: f64 = 5.0;
 /// By how much the rate is raised from one try to the next while the peak is looked for, and how often.
 const RAISED: (f64, usize) = (1.25, 12);
+/// Connections of the client, each of which takes one request at a time, as those of clients do.
+const CONNECTIONS: usize = 256;
+/// How long a request waits for one of them before the client gives it up.
+const PATIENCE: Duration = Duration::from_millis(25);
+/// More than anything can send.
+const BEYOND: f64 = 1e6;
 const METHOD: &str = "the service on the first core alone, the generator on the second; open loop: requests fall due at a fixed rate \
-    and count from when they were due, whenever they are sent; what falls due in the first second of a phase is not \
+    and count from when they were due, whenever they are sent; 256 connections, each of which takes one request at a time; what \
+    finds none of them free for 25 ms is unsent, as with a client that bounds its connections: nobody carried it out, and nobody \
+    refused it; what falls due in the first second of each rate is not \
     counted; the peak is the greatest rate of accepted requests while that of those due is raised by a quarter at a time, from \
-    half of what a closed loop over 8 connections gets through, until a tenth or more is not accepted; \
-    refused: 503 and 429; unanswered: not within 2 s";
+    half of what a closed loop over 8 connections gets through, until a tenth or more is not accepted: the median of three \
+    tries at the rate at which most got through; five times as much is \
+    followed by half of the peak without a pause; refused: 503 and 429; unanswered: not within 2 s of the end; \
+    CPU: cores used while a rate lasts; the ceiling of the generator is what it gets through against a bare axum route that \
+    answers as many bytes in the place of the service";
+
+/// Worlds that are stepped.
+const WORLDS: usize = 64;
 
 /// What is asked for.
 struct Scenario {
     name: &'static str,
     scene: Scene,
-    worlds: usize,
     steps: u32,
-    connections: usize,
-    /// How many requests are on their way on one of those at most.
-    depth: usize,
 }
 
-pub(crate) fn measure(options: &Options) -> Outcome<Vec<Figure>> {
-    keep_to(1, std::process::id())?;
-    let mut figures = Vec::new();
-    for scenario in [
-        Scenario {
-            name: "tiny steps",
-            scene: Scene::rolling_ball(),
-            worlds: 64,
-            steps: 1,
-            connections: 64,
-            depth: 16,
-        },
-        Scenario {
-            name: "piles",
-            scene: Scene::piles(1),
-            worlds: 64,
-            steps: 10,
-            connections: 256,
-            depth: 1,
-        },
-    ] {
-        figures.extend(overload(&scenario, options)?);
-    }
-    Ok(figures)
+/// The client, the service it asks too much of, and for how long.
+struct Trial {
+    service: Server,
+    client: OpenLoop,
+    counted: Duration,
+    phases: Vec<Value>,
+}
+
+/// Steps that cost less than asking for them.
+pub(crate) fn measure_steps(options: &Options) -> Outcome<Vec<Figure>> {
+    let scenario = Scenario {
+        name: "tiny steps",
+        scene: Scene::rolling_ball(),
+        steps: 1,
+    };
+    overload(&scenario, options)
+}
+
+/// Steps that are dear.
+pub(crate) fn measure_piles(options: &Options) -> Outcome<Vec<Figure>> {
+    let scenario = Scenario {
+        name: "piles",
+        scene: Scene::piles(1),
+        steps: 10,
+    };
+    overload(&scenario, options)
 }
 
 fn overload(scenario: &Scenario, options: &Options) -> Outcome<Vec<Figure>> {
+    keep_to(1, std::process::id())?;
     let service = Server::on_first_core(&[])?;
     let mut client = service.client()?;
     let body = format!(r#"{{"steps":{}}}"#, scenario.steps);
     let mut requests = Vec::new();
-    for index in 0..scenario.worlds {
+    for index in 0..WORLDS {
         client.post(
             "/simulations",
             &scenario.scene.creation(&format!("w{index}")),
@@ -81,65 +97,130 @@ fn overload(scenario: &Scenario, options: &Options) -> Outcome<Vec<Figure>> {
         client.post(&path, r#"{"steps":120}"#)?;
         requests.push(wire::request("POST", &path, &body));
     }
+    let answer = client.exchange(&requests[0])?;
+    let ceiling = ceiling(answer, requests.clone(), options.slice())?;
     let scripts = requests.iter().take(8).map(|it| vec![it.clone()]).collect();
     let closed = Load::connect(service.address, scripts, 1)?.run(Until::Elapsed(WARM_UP))?;
-    let from = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let shape = (scenario.connections, scenario.depth);
-    let mut load = OpenLoop::connect(service.address, from, shape, requests)?;
-    let counted = options.slice();
-    let mut at = |rate| {
-        load.run(Phase {
-            rate,
-            warm_up: WARM_UP,
-            counted,
-        })
+    let mut trial = Trial {
+        client: client_of(&service, requests)?,
+        service,
+        counted: options.slice(),
+        phases: Vec::new(),
     };
-    let (mut peak, mut rate) = (0_f64, closed.replies_per_second() / 2.0);
-    for _ in 0..RAISED.1 {
-        let goodput = at(rate)?.goodput();
-        peak = peak.max(goodput);
-        if goodput < 0.9 * rate {
-            break;
-        }
-        rate *= RAISED.0;
-    }
-    let half = at(peak / 2.0)?;
-    let mut phases = vec![row(0.5, &half)];
+    let peak = trial.find_peak(closed.replies_per_second() / 2.0)?;
+    let [half] = trial.at(peak, [(0.5, trial.counted)])?;
     let unloaded = Tally::latencies(&half.accepted)[1];
-    let mut figures = Vec::new();
-    for factor in [1.0, 2.0, 5.0] {
-        let tally = at(peak * factor)?;
-        phases.push(row(factor, &tally));
-        if factor > 1.0 {
-            figures.extend(judged(scenario.name, factor, peak, unloaded, &tally));
-        }
-    }
-    let back = load.run(Phase {
-        rate: peak / 2.0,
-        warm_up: Duration::ZERO,
-        counted: counted.max(Duration::from_secs(6)),
-    })?;
-    phases.push(row(0.5, &back));
-    let normal = 2.0 * unloaded + 1.0;
-    let late = back
-        .accepted
-        .iter()
-        .filter(|(_, latency)| *latency > normal);
-    let refused = back.refused.iter().map(|(at, _)| *at);
-    // One in a hundred is as late as that at any time.
-    let mut late: Vec<f64> = late.map(|(at, _)| *at).collect();
-    late.truncate(late.len().saturating_sub(back.accepted.len() / 100));
-    let over = late.into_iter().chain(refused).fold(0.0, f64::max);
+    trial.at(peak, [(1.0, trial.counted)])?;
+    let [twice] = trial.at(peak, [(2.0, trial.counted)])?;
+    let afterwards = trial.counted.max(AFTERWARDS);
+    let [five, back] = trial.at(peak, [(5.0, trial.counted), (0.5, afterwards)])?;
+
+    let mut figures = judged(scenario.name, 2.0, peak, unloaded, &twice);
+    figures.extend(judged(scenario.name, 5.0, peak, unloaded, &five));
+    let over = over_after(&back, 2.0 * unloaded + 1.0);
     figures.push(figure(
         format!("{over:.1} s"),
         name_of(scenario.name, "back to normal after 5x"),
         Goal::at_most("<= 5 s", over, RETURN),
     ));
     for figure in &mut figures {
-        figure.numbers =
-            json!({"peak_per_second": peak, "phases": phases, "unloaded_p99_ms": unloaded});
+        figure.numbers = json!({
+            "peak_per_second": peak, "phases": trial.phases, "unloaded_p99_ms": unloaded,
+            "generator_ceiling_per_second": ceiling,
+        });
     }
     Ok(figures)
+}
+
+fn client_of(service: &Server, requests: Vec<Vec<u8>>) -> Outcome<OpenLoop> {
+    let from = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let manners = (PATIENCE, Rest::Awake);
+    OpenLoop::connect(service.address, from, CONNECTIONS, manners, requests)
+}
+
+/// How much the generator gets through where nothing is done for a request.
+fn ceiling(answer: &[u8], requests: Vec<Vec<u8>>, lasts: Duration) -> Outcome<f64> {
+    let bare = Server::bare_route(answer)?;
+    bare.keep_to(0)?;
+    let phase = Phase {
+        rate: BEYOND,
+        lasts,
+    };
+    let tallies = client_of(&bare, requests)?.run(&[phase])?;
+    Ok(tallies[0].goodput())
+}
+
+impl Trial {
+    /// The greatest rate of accepted requests: what the best of some rates leads to.
+    fn find_peak(&mut self, mut rate: f64) -> Outcome<f64> {
+        let (mut best, mut most) = (rate, 0_f64);
+        for _ in 0..RAISED.1 {
+            let [tally] = self.at(rate, [(1.0, self.counted)])?;
+            let goodput = tally.goodput();
+            if goodput > most {
+                (best, most) = (rate, goodput);
+            }
+            if goodput < 0.9 * rate {
+                break;
+            }
+            rate *= RAISED.0;
+        }
+        let mut tries = Vec::new();
+        for _ in 0..3 {
+            let [tally] = self.at(best, [(1.0, self.counted)])?;
+            tries.push(tally.goodput());
+        }
+        self.phases.clear();
+        Ok(Spread::of(tries).median)
+    }
+
+    /// Asks for multiples of `peak`, one after the other.
+    fn at<const N: usize>(
+        &mut self,
+        peak: f64,
+        multiples: [(f64, Duration); N],
+    ) -> Outcome<[Tally; N]> {
+        let phases = multiples.map(|(factor, lasts)| Phase {
+            rate: factor * peak,
+            lasts,
+        });
+        let warm_up = Phase {
+            lasts: WARM_UP,
+            ..phases[0]
+        };
+        let phases = [&[warm_up], phases.as_slice()].concat();
+        let (service, own) = (self.service.cpu_seconds()?, own_cpu_seconds()?);
+        let begun = Instant::now();
+        let mut tallies = self.client.run(&phases)?;
+        let took = begun.elapsed().as_secs_f64();
+        let cores = [
+            (self.service.cpu_seconds()? - service) / took,
+            (own_cpu_seconds()? - own) / took,
+        ];
+        tallies.remove(0);
+        let counted = tallies.iter().zip(multiples);
+        let rows = counted.map(|(tally, (factor, _))| row(factor, tally, cores));
+        self.phases.extend(rows);
+        let all = tallies.try_into();
+        all.map_err(|_| "a tally is missing".into())
+    }
+}
+
+/// After how many seconds nothing was late, refused or unsent any more.
+fn over_after(back: &Tally, normal: f64) -> f64 {
+    let late = back.accepted.iter();
+    let mut late: Vec<f64> = late
+        .filter(|(_, latency)| *latency > normal)
+        .map(|(at, _)| *at)
+        .collect();
+    // One in a hundred is as late as that at any time.
+    late.truncate(late.len().saturating_sub(back.accepted.len() / 100));
+    let refused = back.refused.iter().map(|(at, _)| *at);
+    let unsent = back.unsent.iter().copied();
+    late.into_iter()
+        .chain(refused)
+        .chain(unsent)
+        .fold(0.0, f64::max)
 }
 
 /// What a phase is to be judged by.
@@ -159,8 +240,10 @@ fn judged(
     vec![
         figure(
             format!(
-                "{:.0}/s of {peak:.0}/s, {unanswered} unanswered",
-                tally.goodput()
+                "{:.0}/s of {peak:.0}/s, {:.0}/s refused, {:.0}/s unsent, {unanswered} unanswered",
+                tally.goodput(),
+                tally.per_second(tally.refused.len()),
+                tally.per_second(tally.unsent.len()),
             ),
             named("goodput"),
             Goal::at_least(">= 90 % of the peak", goodput, 0.9),
@@ -194,13 +277,14 @@ fn figure(value: String, name: &'static str, goal: Goal) -> Figure {
     }
 }
 
-fn row(factor: f64, tally: &Tally) -> Value {
+fn row(factor: f64, tally: &Tally, [service, generator]: [f64; 2]) -> Value {
     let accepted = Tally::latencies(&tally.accepted);
     let refused = Tally::latencies(&tally.refused);
     json!({
         "load": factor, "goodput_per_second": tally.goodput(), "accepted": tally.accepted.len(),
-        "refused": tally.refused.len(), "unanswered": tally.unanswered, "failed": tally.failed,
+        "refused": tally.refused.len(), "unsent": tally.unsent.len(), "unanswered": tally.unanswered, "failed": tally.failed,
         "accepted_ms": {"p50": accepted[0], "p99": accepted[1], "max": accepted[2]},
         "refused_ms": {"p50": refused[0], "p99": refused[1], "max": refused[2]},
+        "service_cores": service, "generator_cores": generator,
     })
 }

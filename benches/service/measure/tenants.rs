@@ -13,7 +13,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::{
     Outcome,
-    open_loop::{OpenLoop, Phase, Tally},
+    open_loop::{OpenLoop, Phase, Rest, Tally},
     options::Options,
     process::{Server, keep_to},
     report::{Figure, Goal},
@@ -27,6 +27,8 @@ const LIGHT: u8 = 20;
 /// Requests of all light clients together, per second.
 const RATE: f64 = 400.0;
 const WARM_UP: Duration = Duration::from_secs(1);
+/// A light client sends one request after another, however late.
+const MANNERS: (Duration, Rest) = (Duration::from_secs(2), Rest::Asleep);
 const METHOD: &str = "the service on the first core alone, the generator on the second; 20 clients, each with an address of its own, \
     together give step{1} of plane-and-ball simulations 400 times a second, open loop; in turn alone and beside a client \
     with 20 worlds of 93 bodies, 92 of them boxes that may not sleep, each stepped {10} in a loop";
@@ -48,18 +50,16 @@ pub(crate) fn measure(options: &Options) -> Outcome<Vec<Figure>> {
         let path = format!("/simulations/light{index}/step");
         requests.push(wire::request("POST", &path, r#"{"steps":1}"#));
     }
-    let phase = Phase {
-        rate: RATE / f64::from(LIGHT),
-        warm_up: WARM_UP,
-        counted: options.slice().max(Duration::from_secs(2)),
-    };
+    let rate = RATE / f64::from(LIGHT);
+    let lasts = options.slice().max(Duration::from_secs(2));
+    let phases = [WARM_UP, lasts].map(|lasts| Phase { rate, lasts });
     let address = service.address;
-    let light = || light_clients(address, &requests, phase);
+    let light = || light_clients(address, &requests, phases);
     let alone = light()?;
     let all: Vec<u8> = (0..HEAVY).collect();
     let (beside, heavy) = beside(address, &[(tenant(0), &all)], light)?;
     let rest = || {
-        thread::sleep(phase.counted);
+        thread::sleep(lasts);
         Ok(())
     };
     let ((), shares) = self::beside(address, &[(tenant(0), &all), (tenant(1), &[HEAVY])], rest)?;
@@ -100,14 +100,16 @@ fn tenant(number: u8) -> IpAddr {
 fn light_clients(
     address: SocketAddr,
     requests: &[Vec<u8>],
-    phase: Phase,
+    phases: [Phase; 2],
 ) -> Outcome<Vec<(f64, f64)>> {
     let clients = thread::scope(|scope| {
         let clients = requests.iter().zip(1_u8..).map(|(request, number)| {
             let from = Ipv4Addr::new(127, 0, 2, number).into();
             scope.spawn(move || {
                 let requests = vec![request.clone()];
-                OpenLoop::connect(address, from, (1, 1), requests)?.run(phase)
+                let mut client = OpenLoop::connect(address, from, 1, MANNERS, requests)?;
+                let mut tallies = client.run(&phases)?;
+                tallies.pop().ok_or_else(|| "nothing was counted".into())
             })
         });
         let clients: Vec<_> = clients.collect();
@@ -116,10 +118,11 @@ fn light_clients(
             .map(|client| client.join().expect("a generator does not panic"))
             .collect::<Outcome<Vec<_>>>()
     })?;
-    if clients
-        .iter()
-        .any(|tally| tally.unanswered + tally.failed > 0 || !tally.refused.is_empty())
-    {
+    let is_amiss = |tally: &Tally| {
+        let unknown = tally.unanswered + tally.failed;
+        unknown > 0 || !tally.refused.is_empty() || !tally.unsent.is_empty()
+    };
+    if clients.iter().any(is_amiss) {
         return Err("a light client was refused, or not answered".into());
     }
     Ok(clients.into_iter().flat_map(|it| it.accepted).collect())

@@ -2,6 +2,7 @@
 //! says which test belongs to which row there.
 
 mod caps;
+mod flood;
 mod framing;
 mod heads;
 mod hops;
