@@ -23,7 +23,7 @@ use crate::{
     registry::{MemoryRegistry, RedisRegistry},
     shutdown::Shutdown,
     simulations::{
-        AssetLibrary, Durability, FleetSettings, Limits, Services, Simulations, StepPool,
+        AssetLibrary, Durability, FleetSettings, Limits, Lull, Services, Simulations, StepPool,
     },
 };
 
@@ -41,15 +41,17 @@ pub struct App {
 }
 
 impl App {
-    /// Starts the service on `listeners`.
-    pub fn start(config: Config, listeners: Listeners) -> io::Result<Self> {
+    /// Starts the service on `listeners`, and on a runtime whose threads take `lull` when they have
+    /// nothing to do.
+    pub fn start(config: Config, listeners: Listeners, lull: Lull) -> io::Result<Self> {
         let (clock, shutdown) = (Clock::start(), Shutdown::with_thread_apart()?);
         if config.api_keys.0.is_empty() {
             tracing::warn!("API_KEYS is empty: everybody may use the service");
         }
         let mut store = None;
         let metrics = Arc::new(Metrics::default());
-        let pool = StepPool::start(config.compute_threads(), waiting(&config), &metrics)?;
+        let threads = config.compute_threads();
+        let pool = StepPool::start(threads, waiting(&config), &metrics, lull)?;
         let common = (pool, metrics);
         let simulations = match (config.storage_backend, &listeners.internal) {
             (StorageBackend::Redis, Some(internal)) => {

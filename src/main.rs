@@ -12,7 +12,7 @@ use rapier_physics_service::{
     app::{App, bind},
     config::{Config, Task},
     shutdown::stop_signal,
-    simulations::{BundleError, Stage, replay},
+    simulations::{BundleError, Lull, Stage, replay},
     telemetry,
 };
 
@@ -31,10 +31,13 @@ fn main() -> ExitCode {
     }
     telemetry::start(&config);
     raise_file_limit(config.max_connections);
+    let lull = Lull::default();
+    let rest = lull.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .on_thread_park(move || rest.take())
         .build();
-    let served = runtime.and_then(|runtime| runtime.block_on(serve(config)));
+    let served = runtime.and_then(|runtime| runtime.block_on(serve(config, lull)));
     match served {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -45,9 +48,9 @@ fn main() -> ExitCode {
     }
 }
 
-async fn serve(config: Config) -> io::Result<bool> {
+async fn serve(config: Config, lull: Lull) -> io::Result<bool> {
     let listeners = bind(&config)?;
-    let app = App::start(config, listeners)?;
+    let app = App::start(config, listeners, lull)?;
     let signal = stop_signal().await?;
     tracing::info!("{signal} received, draining");
     tokio::select! {

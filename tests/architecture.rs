@@ -228,7 +228,12 @@ const STD: &[(&str, &[&str], &str)] = &[
     ),
     (
         "std::thread",
-        &["simulations/step_pool.rs", "shutdown.rs", "config.rs"],
+        &[
+            "simulations/step_pool.rs",
+            "simulations/lull.rs",
+            "shutdown.rs",
+            "config.rs",
+        ],
         "one pool of threads computes, and one thread renews the lease",
     ),
     (

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{error::SimulationError, handle::SimulationHandle};
+use super::{error::SimulationError, handle::SimulationHandle, task::Client};
 use crate::{clock::Moment, physics::Command};
 
 impl SimulationHandle {
@@ -22,12 +22,29 @@ impl SimulationHandle {
         }
     }
 
-    /// Refuses a command to a simulation that is still busy with another, where commands of the
-    /// same client wait for too long as it is.
-    pub(super) fn press(&self) -> Result<(), SimulationError> {
+    /// Refuses a command that is left for the task, where commands of the same client wait for too
+    /// long as it is: one to a simulation that is still busy with another, and one that would have
+    /// to wait with them.
+    pub(super) fn press(&self, command: &Command, client: &Client) -> Result<(), SimulationError> {
         let is_busy =
             self.shared.is_stepping.load(Ordering::Relaxed) || !self.shared.inbox.is_idle();
-        if is_busy { self.pool().press() } else { Ok(()) }
+        if is_busy {
+            self.pool().press()
+        } else if client.key.is_none() && self.is_to_be_computed(command) {
+            self.pool().admit()
+        } else {
+            // The task knows whether it was answered before, and whether it can be done at once.
+            Ok(())
+        }
+    }
+
+    /// Whether a command is certain to take long. The task would see so, too, but dearly.
+    fn is_to_be_computed(&self, command: &Command) -> bool {
+        let Ok(core) = self.shared.core.try_lock() else {
+            return false;
+        };
+        let world = core.world.as_ref();
+        world.is_some_and(|world| !core.is_small(world, command))
     }
 
     fn too_late(&self) -> SimulationError {

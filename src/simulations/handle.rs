@@ -152,7 +152,7 @@ impl SimulationHandle {
         client: Client,
         ticket: &Arc<Ticket>,
     ) -> Result<Message, SimulationError> {
-        self.press()?;
+        self.press(&command, &client)?;
         Ok(Message::Command(Box::new(CommandRequest {
             command,
             client,

@@ -28,6 +28,7 @@ mod inbox;
 mod journalling;
 mod keeping;
 mod library;
+mod lull;
 mod moving;
 mod observation;
 mod querying;
@@ -73,6 +74,7 @@ pub use self::{
     handle::SimulationHandle,
     idempotency::IdempotencyKey,
     library::{AssetLibrary, AssetSummary, Bounds},
+    lull::Lull,
     record::{Labels, SimulationRecord, Status},
     reply::Reply,
     step_pool::{Job, StepPool},

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use super::{
     error::SimulationError,
     fair_queue::{FairQueue, Limits, Refused},
+    lull::Lull,
 };
 use crate::{clock::thread_time, id::Payer, metrics::Metrics, physics::EngineFault};
 
@@ -57,6 +58,7 @@ enum Workers {
 struct Threads {
     long: Arc<Crew>,
     brief: Arc<Crew>,
+    lull: Lull,
 }
 
 /// Threads that share a queue.
@@ -73,13 +75,19 @@ struct Queue {
 
 impl StepPool {
     /// Starts `threads` threads and one for what is short. They end when the last handle to the
-    /// pool is gone.
-    pub fn start(threads: usize, limits: Limits, metrics: &Arc<Metrics>) -> std::io::Result<Self> {
+    /// pool is gone. `lull` is told of what is refused.
+    pub fn start(
+        threads: usize,
+        limits: Limits,
+        metrics: &Arc<Metrics>,
+        lull: Lull,
+    ) -> std::io::Result<Self> {
         let long = Crew::start("step", threads, limits, metrics)?;
         let brief = Crew::start("brief", 1, limits, metrics)?;
         Ok(Self::with(Workers::Threads(Arc::new(Threads {
             long,
             brief,
+            lull,
         }))))
     }
 
@@ -166,14 +174,17 @@ impl StepPool {
         let mut queue = threads.long.queue();
         let limit = queue.jobs.max_waiting();
         let refusals = &threads.long.metrics.refusals;
-        question(&mut queue.jobs).map_err(|refused| match refused {
-            Refused::Congested => {
-                refusals.computing.inc();
-                SimulationError::Overloaded
-            }
-            Refused::Full => {
-                refusals.waiting.inc();
-                SimulationError::TooManyWaiting { maximum: limit }
+        question(&mut queue.jobs).map_err(|refused| {
+            threads.lull.note();
+            match refused {
+                Refused::Congested => {
+                    refusals.computing.inc();
+                    SimulationError::Overloaded
+                }
+                Refused::Full => {
+                    refusals.waiting.inc();
+                    SimulationError::TooManyWaiting { maximum: limit }
+                }
             }
         })
     }
@@ -275,7 +286,7 @@ mod tests {
             patience: Duration::from_secs(1),
             max_waiting: 1,
         };
-        let pool = StepPool::start(1, limits, &Arc::default()).unwrap();
+        let pool = StepPool::start(1, limits, &Arc::default(), Lull::default()).unwrap();
 
         let failed = pool.run(|| panic!("a panic for tests")).await;
         let after = pool.run(|| 42).await;

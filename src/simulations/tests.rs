@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use serde_json::{Value, value::RawValue};
 
 use super::{
-    AssetLibrary, Durability, Job, Limits, NewSimulation, Services, SimulationError,
+    AssetLibrary, Durability, Job, Limits, Lull, NewSimulation, Services, SimulationError,
     SimulationHandle, Simulations, Status, StepPool,
 };
 use crate::{
@@ -27,7 +27,7 @@ fn simulations() -> Simulations {
         patience: Duration::from_secs(60),
         max_waiting: 10,
     };
-    simulations_on(StepPool::start(2, limits, &Arc::default()).unwrap())
+    simulations_on(StepPool::start(2, limits, &Arc::default(), Lull::default()).unwrap())
 }
 
 fn simulations_on(pool: StepPool) -> Simulations {

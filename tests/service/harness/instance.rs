@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use rapier_physics_service::{App, Config, app::Listeners};
+use rapier_physics_service::{App, Config, app::Listeners, simulations::Lull};
 use tokio::net::TcpListener;
 
 use crate::harness::{Client, process::Process};
@@ -51,7 +51,8 @@ impl Instance {
             internal: None,
             metrics: None,
         };
-        let app = App::start(config, listeners).expect("the service starts on a bound port");
+        let app = App::start(config, listeners, Lull::default())
+            .expect("the service starts on a bound port");
         Self {
             address: app.address(),
             host: Host::InProcess(Some(app)),
