@@ -271,7 +271,11 @@ const STD: &[(&str, &[&str], &str)] = &[
         &["http/server/mod.rs"],
         "connections alone are tasks of a set, which ends with the accept loop",
     ),
-    ("tokio::net", &["app.rs", "http"], "one place listens"),
+    (
+        "tokio::net",
+        &["app.rs", "http", "simulations/bell.rs"],
+        "one place listens; and threads that compute are heard through a pipe",
+    ),
     ("tokio::signal", &["shutdown.rs"], "one place hears signals"),
 ];
 

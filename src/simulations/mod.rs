@@ -5,6 +5,7 @@ mod assembly;
 mod asset_keeping;
 mod baggage;
 mod batch_reply;
+mod bell;
 mod bundle;
 mod census;
 mod chronicle;

@@ -12,6 +12,7 @@ use rustix::process::nice;
 use tokio::sync::oneshot;
 
 use super::{
+    bell::Bell,
     error::SimulationError,
     fair_queue::{FairQueue, Limits, Refused},
     lull::Lull,
@@ -58,6 +59,7 @@ enum Workers {
 struct Threads {
     long: Arc<Crew>,
     brief: Arc<Crew>,
+    bell: Bell,
     lull: Lull,
 }
 
@@ -70,6 +72,8 @@ struct Crew {
 
 struct Queue {
     jobs: FairQueue<Job>,
+    /// How many threads wait for one.
+    idle: usize,
     is_closed: bool,
 }
 
@@ -84,9 +88,11 @@ impl StepPool {
     ) -> std::io::Result<Self> {
         let long = Crew::start("step", threads, limits, metrics)?;
         let brief = Crew::start("brief", 1, limits, metrics)?;
+        let bell = Bell::hang()?;
         Ok(Self::with(Workers::Threads(Arc::new(Threads {
             long,
             brief,
+            bell,
             lull,
         }))))
     }
@@ -140,14 +146,21 @@ impl StepPool {
                 drop(sender.send(done));
             }
         });
-        match &self.workers {
-            Workers::Threads(threads) if turn == Turn::Brief => {
-                threads.brief.take(self.payer, turn, job);
+        let done = match &self.workers {
+            Workers::Threads(threads) => {
+                let crew = match turn {
+                    Turn::Brief => &threads.brief,
+                    Turn::Last | Turn::Next | Turn::Rest => &threads.long,
+                };
+                crew.take(self.payer, turn, job);
+                threads.bell.await_heard(receiver).await
             }
-            Workers::Threads(threads) => threads.long.take(self.payer, turn, job),
-            Workers::Other(take) => take(job),
-        }
-        receiver.await.map_err(|_| EngineFault)
+            Workers::Other(take) => {
+                take(job);
+                receiver.await
+            }
+        };
+        done.map_err(|_| EngineFault)
     }
 
     /// Whether a command may be handed out that is not begun yet: what one payer has waiting is
@@ -207,6 +220,7 @@ impl Crew {
         let crew = Arc::new(Self {
             queue: Mutex::new(Queue {
                 jobs: FairQueue::new(limits),
+                idle: 0,
                 is_closed: false,
             }),
             arrived: Condvar::new(),
@@ -232,8 +246,12 @@ impl Crew {
             Turn::Next => queue.jobs.go_on(payer, job, true),
             Turn::Rest => queue.jobs.go_on(payer, job, false),
         }
+        // The kernel would be asked even for nobody.
+        let is_awaited = queue.idle > 0;
         drop(queue);
-        self.arrived.notify_one();
+        if is_awaited {
+            self.arrived.notify_one();
+        }
     }
 
     /// Does what there is to do, until there will be no more.
@@ -253,8 +271,10 @@ impl Crew {
             } else if queue.is_closed {
                 return;
             } else {
+                queue.idle += 1;
                 let waited = self.arrived.wait(queue);
                 queue = waited.expect("no holder of this lock panics");
+                queue.idle -= 1;
             }
         }
     }
@@ -278,6 +298,8 @@ pub(super) fn contained<T>(work: impl FnOnce() -> T) -> Result<T, EngineFault> {
 mod tests {
     use std::time::Duration;
 
+    use futures_util::future::join_all;
+
     use super::*;
 
     #[tokio::test]
@@ -293,5 +315,27 @@ mod tests {
 
         assert_eq!(failed, Err::<(), _>(EngineFault));
         assert_eq!(after, Ok(42));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn whoever_waits_for_a_job_is_woken_however_many_are_done_at_once() {
+        let limits = Limits {
+            patience: Duration::from_secs(1),
+            max_waiting: 1,
+        };
+        let pool = StepPool::start(3, limits, &Arc::default()).unwrap();
+        let clients = (0..50).map(async |number| {
+            let mut sum = 0;
+            for round in 0..200 {
+                sum += pool.run(move || number * round).await.unwrap();
+            }
+            sum
+        });
+
+        let sums = join_all(clients);
+        let sums = tokio::time::timeout(Duration::from_secs(60), sums).await;
+
+        let expected: Vec<u32> = (0..50).map(|number| number * 19_900).collect();
+        assert_eq!(sums, Ok(expected));
     }
 }

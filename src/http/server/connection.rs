@@ -13,6 +13,7 @@ use super::{
     activity::Activity,
     gate::REFUSED,
     head::{MAX_HEAD_BYTES, MAX_HEADERS},
+    insistence::Insistence,
     stream::Watched,
 };
 use crate::shutdown::Shutdown;
@@ -57,13 +58,14 @@ pub(super) async fn serve(
         .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
+    let insistence = Insistence::new();
     // In a set of its own it is looked at when it is woken itself, and not with each request.
     let sign = |is_leaving| sign(&activity, &shutdown, patience.shortest(), is_leaving);
     let mut is_leaving = false;
     let mut signs = FuturesUnordered::from_iter([sign(is_leaving)]);
     let served = loop {
         tokio::select! { biased;
-            served = connection.as_mut() => break served,
+            served = poll_fn(|cx| insistence.poll(connection.as_mut(), cx)) => break served,
             Some(sign) = signs.next() => {
                 if let Sign::Leave = sign {
                     is_leaving = true;
@@ -73,7 +75,7 @@ pub(super) async fn serve(
             }
         }
         // It has to look now: when to look again depends on what it sees.
-        let looked = poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx)));
+        let looked = poll_fn(|cx| Poll::Ready(insistence.poll(connection.as_mut(), cx)));
         if let Poll::Ready(served) = looked.await {
             break served;
         }

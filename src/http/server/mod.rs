@@ -6,6 +6,7 @@ mod connection;
 mod crowd;
 mod gate;
 mod head;
+mod insistence;
 mod patience;
 mod stream;
 
