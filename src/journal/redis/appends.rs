@@ -57,14 +57,16 @@ impl Appends {
         let mut waiting = VecDeque::new();
         let mut is_failing = false;
         loop {
+            if waiting.is_empty() && self.untaken().is_empty() {
+                self.arrived.notified().await;
+            }
             // Whoever is about to push an entry goes first: a batch costs little more than an entry.
             task::yield_now().await;
             waiting.extend(self.untaken().drain(..));
-            if waiting.is_empty() {
-                self.arrived.notified().await;
+            let batch = take(&mut waiting);
+            if batch.is_empty() {
                 continue;
             }
-            let batch = take(&mut waiting);
             let parts: Vec<_> = batch.iter().map(|next| &next.append).collect();
             let answers = line.invoke_parts(&script, &parts).await;
             let is_settled = settle(batch, answers, &mut waiting);
