@@ -323,7 +323,7 @@ mod tests {
             patience: Duration::from_secs(1),
             max_waiting: 1,
         };
-        let pool = StepPool::start(3, limits, &Arc::default()).unwrap();
+        let pool = StepPool::start(3, limits, &Arc::default(), Lull::default()).unwrap();
         let clients = (0..50).map(async |number| {
             let mut sum = 0;
             for round in 0..200 {
