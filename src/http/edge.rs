@@ -149,16 +149,14 @@ impl Edge {
         // A request that was on its way to another instance may have ended here after all.
         let moved = response.extensions_mut().remove::<Named>();
         let mut found = moved.and_then(|Named(named)| named.ok()).or(found);
+        let is_refused = |simulation| !only_looks && is_turned_down(simulation, response.status());
+        let is_fenced = is_fenced || found.as_ref().is_some_and(is_refused);
         if let Some(simulation) = &found
             // Who was told that nothing is known, or that nothing was done, is told no less.
             && !response.status().is_server_error()
             // What has just been destroyed is nobody's any longer.
             && !(response.status().is_success() && destroys(&method, uri.path(), simulation.id()))
-            && let Err(error) = {
-                let status = response.status();
-                let is_fenced = is_fenced || !only_looks && is_turned_down(simulation, status);
-                self.confirm(simulation, is_fenced).await
-            }
+            && let Err(error) = self.confirm(simulation, is_fenced).await
         {
             let is_done = response.status().is_success() && !only_looks;
             let error = if is_done {
