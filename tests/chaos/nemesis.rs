@@ -89,11 +89,11 @@ pub(crate) async fn strike(
     crowd.history.longest_wait_of_late_ms();
     for fault in faults {
         lasts = lasts.max(fault.lasts(target.stage.lease, target.random));
-        if fault.forgets() {
+        if fault.is_unseen() {
             allow_unknown(crowd, SOON);
         }
         scars.push(fault.inflict(&mut target).await);
-        if fault.forgets() {
+        if fault.is_unseen() {
             allow_unknown(crowd, target.stage.lease);
         }
     }

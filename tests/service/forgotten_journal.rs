@@ -1,6 +1,6 @@
 //! Redis has forgotten the end of a journal, and its owner is yet to hear of it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool_redis::redis::{RedisResult, pipe};
 use serde_json::json;
@@ -102,13 +102,40 @@ async fn a_simulation_whose_creation_redis_has_forgotten_is_found_though_nobody_
     let sim = owner.simulation(&json!({})).await;
     redis.forget_since(written).await;
 
-    eventually_true(
-        SOON,
-        "the other instance finds it",
-        |&status| status == 200,
-        async || other.state(&sim).await.status,
-    )
+    until_found(&other, &sim).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_finds_that_redis_forgot_calls_nothing_unknown_for_a_lease() {
+    let redis = RedisServer::start().await;
+    let lease = Duration::from_millis(2400);
+    let brief = [&INATTENTIVE[..], &[("LEASE_TTL_MS", "2400")]].concat();
+    let fleet = Fleet::start(2, &redis.url(), &brief).await;
+    let [owner, other] = [fleet[0].client(), fleet[1].client()];
+    let sim = owner.simulation(&json!({})).await;
+    owner.step(&sim, 3).await.expect_status(200);
+
+    redis.flush_all().await;
+    let forgot = Instant::now();
+    for _ in 0..3 {
+        let name = json!({"id": sim, "durability": "registry"});
+        let refused = other.create_simulation(&name).await;
+        assert!([409, 503].contains(&refused.status), "{}", refused.text());
+    }
+    until_found(&other, &sim).await;
+    eventually(SOON, "names are given again", async || {
+        let reply = other.create_simulation(&json!({"id": "new"})).await;
+        match reply.status {
+            201 => Ok(()),
+            503 => Err(reply.text()),
+            unexpected => panic!("{unexpected}: {}", reply.text()),
+        }
+    })
     .await;
+    assert!(forgot.elapsed() >= lease, "{:?}", forgot.elapsed());
+    let unknown = other.state("unknown").await;
+    unknown.expect_problem(404, "simulation_not_found");
+    assert_eq!(owner.state(&sim).await.expect_status(200).json()["step"], 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,6 +192,19 @@ async fn nobody_is_taken_for_dead_while_redis_has_forgotten_every_lease() {
         }
     });
     assert_eq!(state.await["step"], 3);
+}
+
+/// Waits until an instance knows where a simulation is that Redis forgot; it never calls it unknown.
+async fn until_found(client: &Client, sim: &str) {
+    eventually(SOON, "it is found", async || {
+        let reply = client.state(sim).await;
+        match reply.status {
+            200 => Ok(()),
+            503 => Err(reply.text()),
+            unexpected => panic!("{unexpected}: {}", reply.text()),
+        }
+    })
+    .await;
 }
 
 async fn verify(client: &Client, sim: &str) -> Reply {

@@ -35,7 +35,7 @@ impl Fleet {
     ) -> Result<(FencingToken, u64), SimulationError> {
         // A claim of an owner whose lease nobody has seen would be taken for a dead one's.
         self.await_lease().await;
-        if is_named_by_client && self.lease.is_in_doubt() {
+        if is_named_by_client && self.may_be_known_to_others().await {
             return Err(RegistryError::Unavailable.into());
         }
         let mut over = None;
@@ -107,15 +107,17 @@ impl Fleet {
             Some(Location::Nowhere) => return not_found(),
             None => {}
         }
-        let found = match self.registry.find(id, tenant).await {
+        let found = self.registry.find(id, tenant).await;
+        let is_absent = matches!(found, Ok(Whereabouts::Unknown | Whereabouts::Overdue));
+        let found = match found {
+            _ if is_absent && self.may_be_known_to_others().await => {
+                RegistryError::Unavailable.into()
+            }
             Ok(Whereabouts::Owned(holding)) => self.follow(simulations, id, tenant, holding).await,
             Ok(Whereabouts::Ended(Ending::Expired)) => SimulationError::Expired(id.clone()),
             Ok(Whereabouts::Ended(Ending::Lost)) => SimulationError::Lost(id.clone()),
             Ok(Whereabouts::Ended(Ending::Destroyed)) => return not_found(),
             Ok(Whereabouts::Mislaid) => SimulationError::OwnerUnreachable(id.clone()),
-            Ok(Whereabouts::Unknown | Whereabouts::Overdue) if self.lease.is_in_doubt() => {
-                RegistryError::Unavailable.into()
-            }
             Ok(Whereabouts::Overdue) => match &last_seen {
                 // It may have been used since without anybody having written that down.
                 Some(peer) => return elsewhere(Arc::clone(peer)),
@@ -208,8 +210,6 @@ impl Fleet {
         let may_be_forgotten = self.may_have_forgotten();
         if holding.is_journalled && !may_be_forgotten {
             if self.is_forgotten().await? {
-                self.lease.doubt();
-                self.nudge.notify_one();
                 return Ok(Standing::Silent);
             }
             // Its owner answers no more by now.
@@ -232,12 +232,23 @@ impl Fleet {
         self.lease.is_in_doubt_for(self.settings.lease_ttl)
     }
 
+    /// Whether what the registry does not know may be known to its owner.
+    async fn may_be_known_to_others(&self) -> bool {
+        // In this order: a lease that was forgotten may have been taken anew since.
+        self.is_forgotten().await.unwrap_or(true) || self.lease.is_in_doubt()
+    }
+
     /// Whether the registry has no lease of this instance either: it has forgotten all of them, and
     /// what else it knew.
     async fn is_forgotten(&self) -> Result<bool, RegistryError> {
         let me = self.lease.owner();
         let found = self.registry.peer(&me.instance).await?;
-        Ok(found.is_none_or(|found| found.owner != me))
+        let is_forgotten = found.is_none_or(|found| found.owner != me);
+        if is_forgotten {
+            self.lease.miss();
+            self.nudge.notify_one();
+        }
+        Ok(is_forgotten)
     }
 
     /// Waits until the lease is held, or the registry turns out to be out of reach.

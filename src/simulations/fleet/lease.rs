@@ -16,12 +16,14 @@ use crate::{
 };
 
 /// For how long after an outage nothing is taken for unknown or lost: living owners are to speak
-/// first.
+/// first, if anything was forgotten, and each instance is to see whether that is so.
 const DOUBT: Duration = Duration::from_millis(600);
 
 /// This instance's lease as it stands. Renewed by the keeper, read by every request.
 pub(in crate::simulations) struct Lease {
     clock: Clock,
+    /// How long it lasts in the registry from each renewal on.
+    ttl: Duration,
     /// Past this moment nothing is answered until the keeper has heard from the registry, or has
     /// found that it cannot be reached.
     answers_until: AtomicU64,
@@ -33,21 +35,25 @@ pub(in crate::simulations) struct Lease {
     is_registry_reachable: AtomicBool,
     /// Since when the registry may have forgotten something that its owner will tell it again.
     doubted_since: AtomicU64,
+    /// Since when it is known that the registry may have, whether there was an outage or not.
+    forgetful_since: AtomicU64,
     owner: Mutex<Owner>,
     settled: Notify,
 }
 
 impl Lease {
     /// A lease that is yet to be taken.
-    pub(super) fn new(clock: Clock, owner: Owner) -> Self {
+    pub(super) fn new(clock: Clock, owner: Owner, ttl: Duration) -> Self {
         Self {
             clock,
+            ttl,
             answers_until: AtomicU64::new(0),
             held_until: AtomicU64::new(0),
             life: AtomicU64::new(0),
             renewed: AtomicU64::new(0),
             is_registry_reachable: AtomicBool::new(false),
             doubted_since: AtomicU64::new(u64::MAX),
+            forgetful_since: AtomicU64::new(u64::MAX),
             owner: Mutex::new(owner),
             settled: Notify::new(),
         }
@@ -99,30 +105,50 @@ impl Lease {
     pub(super) fn begin(&self, owner: Owner) {
         *self.owner.lock().expect("no holder panics") = owner;
         if self.life.fetch_add(1, Ordering::AcqRel) > 0 {
-            self.doubt();
+            self.miss();
         }
     }
 
-    /// Whether the registry may just have forgotten something.
+    /// Whether the registry may have forgotten something that its owner is yet to tell it again: for a
+    /// moment after an outage, and for a lease once a loss was seen. By then every living owner has
+    /// seen it, too.
     pub(super) fn is_in_doubt(&self) -> bool {
-        self.is_in_doubt_for(DOUBT)
+        self.is_in_doubt_for(DOUBT) || self.is_within(&self.forgetful_since, self.ttl)
     }
 
     /// Whether the registry may have forgotten something in the last `time`.
     pub(super) fn is_in_doubt_for(&self, time: Duration) -> bool {
         let was_renewed = self.renewed.load(Ordering::Acquire) > 0;
-        if was_renewed && !self.is_registry_reachable() {
-            return true;
-        }
-        let since = Moment::from_micros(self.doubted_since.load(Ordering::Acquire));
-        let now = self.clock.now();
-        since <= now && now < since + time
+        (was_renewed && !self.is_registry_reachable()) || self.is_within(&self.doubted_since, time)
     }
 
     /// Notes that the registry may be about to forget something, or has just done so.
     pub(super) fn doubt(&self) {
         let now = self.clock.now().as_micros();
         self.doubted_since.store(now, Ordering::Release);
+    }
+
+    /// Notes that the registry is not what it was: what it knows may be older.
+    pub(super) fn distrust(&self) {
+        self.doubt();
+        let now = self.clock.now().as_micros();
+        self.forgetful_since.store(now, Ordering::Release);
+    }
+
+    /// Notes that the registry has no such lease. If it cannot have run out it was forgotten, and
+    /// other things with it.
+    pub(super) fn miss(&self) {
+        if self.clock.now() < self.renewed() + self.ttl {
+            self.distrust();
+        } else {
+            self.doubt();
+        }
+    }
+
+    fn is_within(&self, since: &AtomicU64, time: Duration) -> bool {
+        let since = Moment::from_micros(since.load(Ordering::Acquire));
+        let now = self.clock.now();
+        since <= now && now < since + time
     }
 
     /// Answers for another `while_valid` after a renewal that was sent at `sent`, and that

@@ -63,6 +63,7 @@ impl LeaseKeeper {
                 }
                 let is_other = self.is_another_registry().await;
                 if is_other {
+                    lease.distrust();
                     tracing::info!(
                         "another process of the registry answers, all simulations are registered again"
                     );

@@ -223,6 +223,11 @@ impl Fault {
             Self::TailCut | Self::Eviction | Self::FlushAll | Self::Failover
         ) || self.may_lose()
     }
+
+    /// Whether whoever has not seen a simulation cannot tell that Redis has forgotten something.
+    pub(crate) fn is_unseen(self) -> bool {
+        self == Self::Eviction
+    }
 }
 
 const LINKS: [Fault; 6] = [
