@@ -448,7 +448,7 @@ impl SimulationHandle {
         let (sender, receiver) = oneshot::channel();
         self.send(Message::Show(sender))?;
         match tokio::time::timeout(self.shared.services.request_timeout, receiver).await {
-            Ok(shown) => shown.map_err(|_| self.gone()),
+            Ok(shown) => shown.unwrap_or_else(|_| Err(self.gone())),
             Err(_) => Err(SimulationError::Overloaded),
         }
     }

@@ -10,11 +10,17 @@ use std::{
 
 use tokio::sync::{Notify, oneshot};
 
-use super::{committed::Seen, departure::Departure, task::Client, ticket::Ticket, work::Progress};
+use super::{
+    committed::Seen, departure::Departure, error::SimulationError, task::Client, ticket::Ticket,
+    work::Progress,
+};
 use crate::{clock::Moment, id::Payer, physics::Command};
 
 /// How many clients may wait to be shown the state.
 const MAX_SPECTATORS: usize = 1024;
+
+/// Where somebody waits to be shown the state.
+pub(super) type Spectator = oneshot::Sender<Result<Seen, SimulationError>>;
 
 /// A command on its way to the task.
 pub(super) struct CommandRequest {
@@ -32,7 +38,7 @@ pub(super) enum Message {
     /// Look after deadlines and snapshots.
     Tend,
     /// Show the last committed state of a world that is not at home.
-    Show(oneshot::Sender<Seen>),
+    Show(Spectator),
     /// Change the world.
     Command(Box<CommandRequest>),
     /// Finish what was begun.
@@ -66,7 +72,7 @@ pub(super) struct Inbox {
 #[derive(Default)]
 struct Waiting {
     commands: VecDeque<Box<CommandRequest>>,
-    spectators: VecDeque<oneshot::Sender<Seen>>,
+    spectators: VecDeque<Spectator>,
     /// At most one: a world has one command under way.
     begun: Option<(Client, Box<Progress>)>,
     tend: bool,

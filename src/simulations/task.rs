@@ -8,13 +8,12 @@ use std::{
 use tokio::{pin, select, sync::oneshot, time::sleep_until};
 
 use super::{
-    committed::Seen,
     core::{Attempt, Core, Left},
     directory::Simulations,
     error::SimulationError,
     handle::SimulationHandle,
     idempotency::{IdempotencyKey, KeyInFlight},
-    inbox::{CommandRequest, Message},
+    inbox::{CommandRequest, Message, Spectator},
     reply::Reply,
     shared::Shared,
     terms::Precondition,
@@ -114,7 +113,7 @@ impl SimulationTask {
                 self.rearm = true;
                 self.simulations.note(&self.simulation);
             }
-            Message::Show(reply) => self.show(reply).await,
+            Message::Show(spectator) => self.show(spectator).await,
             Message::Command(request) => self.handle(*request).await,
             Message::CarryOn(client, progress) => self.carry_on(client, *progress).await,
             Message::Leave(departure) => self.leave(departure).await,
@@ -124,15 +123,19 @@ impl SimulationTask {
         }
     }
 
-    /// Shows the last committed state. A simulation that was lost answers nothing.
-    async fn show(&mut self, reply: oneshot::Sender<Seen>) {
+    /// Shows the last committed state; whoever asks for a world that was put down is to ask again. A
+    /// simulation that was lost answers nothing.
+    async fn show(&mut self, spectator: Spectator) {
         if self.is_put_down() {
+            let gone = SimulationError::OwnershipLost(self.simulation.id().clone());
+            // Here and below: whoever waited may have gone.
+            drop(spectator.send(Err(gone)));
             return;
         }
         self.thaw_or_lose().await;
         let seen = self.core().seen_closely(&self.simulation.shared);
         if let Some(seen) = seen {
-            drop(reply.send(seen));
+            drop(spectator.send(Ok(seen)));
         }
     }
 

@@ -30,6 +30,7 @@ mod verdict;
 
 /// Seeds that have found something once.
 const PINNED: &[u64] = &[
+    1625,  // A reader who is told that a simulation is gone, as it was put down half done.
     3457,  // An heir that is overtaken while it writes down that it goes on.
     11452, // Labels that an order undoes that was given up.
     46552, // Labels that are taken for older than those of a claim that the store has forgotten.
