@@ -380,11 +380,15 @@ impl SimulationHandle {
         self.shared.touch(self.shared.services.clock.now());
     }
 
-    /// Has the task look after the journal if that was found behind `before`, where the simulation
-    /// stood when it was asked.
+    /// Has the task look after the journal unless that was found where the simulation has been since it
+    /// was asked; it stood at `before` then.
     pub(super) fn compare_journal(&self, before: Head, found: Option<Head>) {
-        let is_behind = found.is_none_or(|found| found.seq < before.seq);
-        if self.shared.journal().is_some() && is_behind {
+        let now = self.position().head;
+        let is_elsewhere = found.is_none_or(|found| {
+            let is_between = (before.seq..=now.seq).contains(&found.seq);
+            !is_between || found.seq == before.seq && found != before
+        });
+        if self.shared.journal().is_some() && is_elsewhere {
             let doubt = &self.shared.is_journal_in_doubt;
             doubt.store(true, Ordering::Release);
             // A closed task has nothing to look after.

@@ -55,18 +55,22 @@ impl Appends {
         let script = Script::fenced(include_str!("scripts/append.lua"));
         let mut line = store.line();
         let mut waiting = VecDeque::new();
-        let mut is_failing = false;
+        let (mut is_failing, mut is_alone) = (false, true);
         loop {
             if waiting.is_empty() && self.untaken().is_empty() {
                 self.arrived.notified().await;
             }
-            // Whoever is about to push an entry goes first: a batch costs little more than an entry.
-            task::yield_now().await;
+            // Whoever is about to push an entry goes first: a batch costs little more than an entry. One
+            // that is alone gains nothing by it but another thread that is woken.
+            if !is_alone {
+                task::yield_now().await;
+            }
             waiting.extend(self.untaken().drain(..));
             let batch = take(&mut waiting);
             if batch.is_empty() {
                 continue;
             }
+            is_alone = batch.len() == 1;
             let parts: Vec<_> = batch.iter().map(|next| &next.append).collect();
             let answers = line.invoke_parts(&script, &parts).await;
             let is_settled = settle(batch, answers, &mut waiting);

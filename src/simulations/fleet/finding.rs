@@ -226,6 +226,11 @@ impl Fleet {
         })
     }
 
+    /// Whether others may be yet to tell the registry what it has forgotten.
+    pub(in crate::simulations) fn is_in_doubt(&self) -> bool {
+        self.lease.is_in_doubt()
+    }
+
     /// Whether the registry may have forgotten something in the last lease time. Whoever lives has told it again
     /// by the end of that.
     pub(in crate::simulations) fn may_have_forgotten(&self) -> bool {

@@ -152,23 +152,33 @@ impl Lease {
     }
 
     /// Answers for another `while_valid` after a renewal that was sent at `sent`, and that
-    /// succeeded or found nobody to ask.
-    pub(super) fn extend(&self, sent: Moment, while_valid: Duration, is_registry_reachable: bool) {
+    /// succeeded or found nobody to ask; whether the registry was reachable before.
+    pub(super) fn extend(
+        &self,
+        sent: Moment,
+        while_valid: Duration,
+        is_registry_reachable: bool,
+    ) -> bool {
+        let until = sent + while_valid;
         if is_registry_reachable {
             let before = self.renewed.swap(sent.as_micros(), Ordering::AcqRel);
             if before > 0 && !self.is_registry_reachable() {
                 self.doubt();
             }
-        }
-        let until = sent + while_valid;
-        if is_registry_reachable {
             self.held_until.store(until.as_micros(), Ordering::Release);
         }
-        self.is_registry_reachable
-            .store(is_registry_reachable, Ordering::Release);
+        let was_reachable = &self.is_registry_reachable;
+        let was_reachable = was_reachable.swap(is_registry_reachable, Ordering::AcqRel);
         self.answers_until
             .fetch_max(until.as_micros(), Ordering::AcqRel);
         self.settled.notify_waiters();
+        was_reachable
+    }
+
+    /// Notes that the link to the registry broke: until it answers it counts as out of reach.
+    pub(super) fn lose_sight(&self) {
+        self.doubt();
+        self.is_registry_reachable.store(false, Ordering::Release);
     }
 
     /// Completes when this instance may answer again.

@@ -16,6 +16,8 @@ pub(super) struct LeaseKeeper {
     simulations: Simulations,
     /// Which processes of the registry answered last.
     incarnation: Option<String>,
+    /// Whether nobody answered the latest renewal.
+    is_unheard: bool,
 }
 
 impl LeaseKeeper {
@@ -24,6 +26,7 @@ impl LeaseKeeper {
             fleet,
             simulations,
             incarnation: None,
+            is_unheard: false,
         }
     }
 
@@ -53,17 +56,23 @@ impl LeaseKeeper {
         let lease = &fleet.lease;
         // The lease counts from before the request, as nobody knows when it was heard.
         let sent = self.fleet.clock.now();
-        let (is_first, was_reachable) = (lease.is_untried(), lease.is_registry_reachable());
+        let is_first = lease.is_untried();
         let renewed = self.renew_or_take().await;
-        lease.extend(sent, self.fleet.settings.lease_ttl * 3 / 4, renewed.is_ok());
+        let while_valid = self.fleet.settings.lease_ttl * 3 / 4;
+        let was_reachable = lease.extend(sent, while_valid, renewed.is_ok());
         match renewed {
             Ok(has_begun) => {
+                self.is_unheard = false;
                 if !was_reachable {
                     tracing::info!("the registry answers, all simulations are registered again");
                 }
-                let is_other = self.is_another_registry().await;
-                if is_other {
+                let is_same = self.is_same_registry().await;
+                let is_other = is_same == Some(false);
+                let may_be_other = is_same.is_none() && !is_first && !was_reachable;
+                if is_other || may_be_other {
                     lease.distrust();
+                }
+                if is_other {
                     tracing::info!(
                         "another process of the registry answers, all simulations are registered again"
                     );
@@ -74,7 +83,7 @@ impl LeaseKeeper {
                 true
             }
             Err(error) => {
-                if is_first || was_reachable {
+                if !std::mem::replace(&mut self.is_unheard, true) {
                     tracing::warn!(%error, "the registry cannot be reached, simulations go on without it");
                 }
                 false
@@ -82,14 +91,12 @@ impl LeaseKeeper {
         }
     }
 
-    /// Whether it is not the same processes any more that answer for the registry: what they know
-    /// may be older. It need not have been out of reach.
-    async fn is_another_registry(&mut self) -> bool {
-        let Some(now) = self.fleet.registry.incarnation().await else {
-            return false;
-        };
-        let before = self.incarnation.replace(now);
-        before.is_some() && before != self.incarnation
+    /// Whether the same processes answer for the registry as before, if they tell. What others know
+    /// may be older, and it need not have been out of reach.
+    async fn is_same_registry(&mut self) -> Option<bool> {
+        let now = self.fleet.registry.incarnation().await?;
+        let before = self.incarnation.replace(now)?;
+        Some(self.incarnation == Some(before))
     }
 
     /// Renews the lease, or takes it anew; whether a new life has begun.

@@ -278,8 +278,8 @@ impl Fleet {
             if let Ok(mut events) = self.registry.listen().await {
                 if std::mem::replace(&mut has_listened, true) {
                     // Another one may answer by now that knows less, and so soon that no renewal
-                    // has failed. Not all of them tell which process they are.
-                    self.registrar.reassert_all();
+                    // has failed.
+                    self.look_again();
                 }
                 while let Some(event) = events.next().await {
                     if event.happening == Happening::Created {
@@ -289,11 +289,16 @@ impl Fleet {
                     }
                 }
                 // The link breaks first when Redis goes, before anybody has asked it for anything.
-                self.lease.doubt();
-                self.nudge.notify_one();
+                self.look_again();
             }
             tokio::time::sleep(RETRY * 5).await;
         }
+    }
+
+    /// Has the registry taken for out of reach until the lease is renewed, at once.
+    fn look_again(&self) {
+        self.lease.lose_sight();
+        self.nudge.notify_one();
     }
 
     async fn agree_on_secret(&self) -> Result<(), RegistryError> {
