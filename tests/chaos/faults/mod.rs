@@ -224,9 +224,10 @@ impl Fault {
         ) || self.may_lose()
     }
 
-    /// Whether whoever has not seen a simulation cannot tell that Redis has forgotten something.
+    /// Whether there may be somebody afterwards who cannot tell that Redis has forgotten something: it has
+    /// kept every lease, or an instance starts that has not seen it before.
     pub(crate) fn is_unseen(self) -> bool {
-        self == Self::Eviction
+        self == Self::Eviction || self.may_lose()
     }
 }
 
