@@ -30,17 +30,17 @@ mod verdict;
 
 /// Seeds that have found something once.
 const PINNED: &[u64] = &[
-    1625,   // A reader who is told that a simulation is gone, as it was put down half done.
-    3457,   // An heir that is overtaken while it writes down that it goes on.
-    11452,  // Labels that an order undoes that was given up.
-    46552,  // Labels that are taken for older than those of a claim that the store has forgotten.
-    51182,  // Clients that are told of a loss before it is known whose history goes on.
-    64508,  // The same, by an owner that Redis remembers while it has forgotten its heir.
-    87515,  // A reader who is never told whose history goes on, as both are as long.
-    139258, // Labels that an owner is given whose heir has yet to tell the store that it is.
-    168573, // A simulation at rest that is woken while its owner has yet to tell the store that it has it.
-    68487,  // A simulation that is taken for destroyed: another one of its name was, before.
-    20505,  // A lease that is asked for, given up, and lent after the next one.
+    1625,    // A reader who is told that a simulation is gone, as it was put down half done.
+    3457,    // An heir that is overtaken while it writes down that it goes on.
+    11452,   // Labels that an order undoes that was given up.
+    46552,   // Labels that are taken for older than those of a claim that the store has forgotten.
+    51182,   // Clients that are told of a loss before it is known whose history goes on.
+    64508,   // The same, by an owner that Redis remembers while it has forgotten its heir.
+    87515,   // A reader who is never told whose history goes on, as both are as long.
+    139_258, // Labels that an owner is given whose heir has yet to tell the store that it is.
+    168_573, // A simulation at rest that is woken while its owner has yet to tell the store that it has it.
+    68487,   // A simulation that is taken for destroyed: another one of its name was, before.
+    20505,   // A lease that is asked for, given up, and lent after the next one.
 ];
 /// Every how many seeds one is run twice, to see whether it goes the same way again.
 const REPEATS: u64 = 64;
