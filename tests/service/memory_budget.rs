@@ -1,6 +1,6 @@
 //! How much memory the service may hold, and what it refuses beyond that.
 
-use std::{fs, time::Duration};
+use std::{cell::Cell, fs, time::Duration};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -29,9 +29,34 @@ fn world() -> Value {
     json!({"bodies": (0..BODIES).map(row).collect::<Vec<_>>()})
 }
 
-async fn upload(client: &Client) -> Reply {
-    // More than there is room for once another world would be too much.
-    let bytes = format!("solid {}\nendsolid\n", "x".repeat(2_000_000));
+/// Asks again until there is no room: the allocator gives pages back long after they were freed.
+async fn refused(ask: impl AsyncFn(usize) -> Reply) -> Reply {
+    let round = Cell::new(0);
+    let refused = eventually(SOON, "there is no room", async || {
+        let reply = ask(round.replace(round.get() + 1)).await;
+        if reply.status == 503 {
+            Ok(reply)
+        } else {
+            Err(reply.status)
+        }
+    });
+    refused.await
+}
+
+async fn add_bodies(client: &Client, sim: &str, round: usize) -> Reply {
+    let add = |n| {
+        let x = f64::from(n) * 2.0;
+        let mut item = sphere(&format!("more{round}-{n}"), 0.5, [x, 50.0, 0.0]);
+        item["op"] = json!("add_body");
+        item
+    };
+    let commands: Vec<_> = (0..BODIES).map(add).collect();
+    let call = client.call("POST", format!("/simulations/{sim}/commands"));
+    call.json(&json!({"commands": commands})).send().await
+}
+
+async fn upload(client: &Client, round: usize) -> Reply {
+    let bytes = format!("solid {round}{}\nendsolid\n", "x".repeat(2_000_000));
     let name = Sha256::digest(&bytes)
         .iter()
         .fold(String::new(), |name, byte| name + &format!("{byte:02x}"));
@@ -60,7 +85,7 @@ async fn beyond_its_budget_nothing_is_taken_in_until_something_goes() {
     let (request, mut worlds) = (world(), Vec::new());
 
     // What was admitted is taken for held at first: it is full when nothing goes for a while.
-    let refused = eventually(SOON * 3, "the budget is used up", async || {
+    let full = eventually(SOON * 3, "the budget is used up", async || {
         let mut last = None;
         for _ in 0..8 {
             let reply = client.create_simulation(&request).await;
@@ -74,27 +99,17 @@ async fn beyond_its_budget_nothing_is_taken_in_until_something_goes() {
         last.ok_or(0)
     })
     .await;
-    assert_eq!(refused.header("retry-after"), Some("1"));
-    let problem = refused.expect_problem(503, "overloaded");
+    assert_eq!(full.header("retry-after"), Some("1"));
+    let problem = full.expect_problem(503, "overloaded");
     assert_eq!(problem.body["retryable"], true);
     let held = resident(instance.pid());
     assert!(held <= budget + budget / 10, "{held} bytes of {budget}");
 
     let first = &worlds[0];
-    let more: Vec<_> = (0..BODIES)
-        .map(|n| {
-            let mut item = sphere(&format!("more{n}"), 0.5, [f64::from(n) * 2.0, 50.0, 0.0]);
-            item["op"] = json!("add_body");
-            item
-        })
-        .collect();
-    let more = client
-        .call("POST", format!("/simulations/{first}/commands"))
-        .json(&json!({"commands": more}))
-        .send()
-        .await;
+    let more = refused(async |round| add_bodies(&client, first, round).await).await;
     more.expect_problem(503, "overloaded");
-    upload(&client).await.expect_problem(503, "overloaded");
+    let file = refused(async |round| upload(&client, round).await).await;
+    file.expect_problem(503, "overloaded");
     client.step(first, 1).await.expect_status(200);
     client.state(first).await.expect_status(200);
     client.health().await.expect_status(200);
