@@ -96,11 +96,6 @@ impl Lease {
         self.is_registry_reachable.load(Ordering::Acquire)
     }
 
-    /// Whether nobody has tried to take it yet.
-    pub(super) fn is_untried(&self) -> bool {
-        self.answers_until.load(Ordering::Acquire) == 0
-    }
-
     /// Begins another life under a new name. Nothing that was confirmed before counts any more.
     pub(super) fn begin(&self, owner: Owner) {
         *self.owner.lock().expect("no holder panics") = owner;
@@ -123,7 +118,7 @@ impl Lease {
     }
 
     /// Notes that the registry may be about to forget something, or has just done so.
-    pub(super) fn doubt(&self) {
+    fn doubt(&self) {
         let now = self.clock.now().as_micros();
         self.doubted_since.store(now, Ordering::Release);
     }
@@ -151,15 +146,10 @@ impl Lease {
         since <= now && now < since + time
     }
 
-    /// Answers for another `while_valid` after a renewal that was sent at `sent`, and that
+    /// Answers for another three quarters of the lease after a renewal that was sent at `sent`, and that
     /// succeeded or found nobody to ask; whether the registry was reachable before.
-    pub(super) fn extend(
-        &self,
-        sent: Moment,
-        while_valid: Duration,
-        is_registry_reachable: bool,
-    ) -> bool {
-        let until = sent + while_valid;
+    pub(super) fn extend(&self, sent: Moment, is_registry_reachable: bool) -> bool {
+        let until = sent + self.ttl * 3 / 4;
         if is_registry_reachable {
             let before = self.renewed.swap(sent.as_micros(), Ordering::AcqRel);
             if before > 0 && !self.is_registry_reachable() {

@@ -56,10 +56,9 @@ impl LeaseKeeper {
         let lease = &fleet.lease;
         // The lease counts from before the request, as nobody knows when it was heard.
         let sent = self.fleet.clock.now();
-        let is_first = lease.is_untried();
+        let is_first = !lease.was_tried();
         let renewed = self.renew_or_take().await;
-        let while_valid = self.fleet.settings.lease_ttl * 3 / 4;
-        let was_reachable = lease.extend(sent, while_valid, renewed.is_ok());
+        let was_reachable = lease.extend(sent, renewed.is_ok());
         match renewed {
             Ok(has_begun) => {
                 self.is_unheard = false;
