@@ -12,6 +12,10 @@ pub(crate) struct Options {
     /// `overload_steps`, `overload_piles`, tenants.
     pub(crate) filter: Option<String>,
 
+    /// Runs only the measurement of exactly that name.
+    #[arg(long)]
+    exact: bool,
+
     /// Length of one round, both sides together.
     #[arg(long, env = "BENCH_SECONDS", default_value_t = 4.0)]
     pub(crate) seconds: f64,
@@ -53,8 +57,8 @@ impl Options {
     /// Whether the measurement of this name was asked for.
     pub(crate) fn selects(&self, name: &str) -> bool {
         self.filter
-            .as_ref()
-            .is_none_or(|filter| name.contains(filter.as_str()))
+            .as_deref()
+            .is_none_or(|filter| name == filter || !self.exact && name.contains(filter))
     }
 
     /// Length of one side's slice of a round.
