@@ -215,7 +215,7 @@ impl Edge {
         let hop = secret.and_then(|secret| hop::verify(request, &secret));
         let hop = hop.ok_or_else(|| {
             let detail = "this port is for other instances of the service";
-            Problem::new(ProblemCode::Unauthorized, detail)
+            Problem::new(ProblemCode::Forbidden, detail)
         })?;
         let instance = self.simulations.services().instance_id.as_str();
         let nonce = self.simulations.nonce();

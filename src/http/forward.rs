@@ -263,7 +263,7 @@ impl Forwarder {
         };
         match response.status() {
             StatusCode::MISDIRECTED_REQUEST => return Err(Failure::Misdirected),
-            StatusCode::UNAUTHORIZED => {
+            StatusCode::FORBIDDEN => {
                 tracing::warn!(instance = %peer.owner.instance, "another instance has another secret");
                 return Err(Failure::NotThere);
             }

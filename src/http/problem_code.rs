@@ -54,6 +54,7 @@ pub enum ProblemCode {
     OwnerUnreachable,
     OwnershipLost,
     Unauthorized,
+    Forbidden,
 }
 
 impl ProblemCode {
@@ -104,6 +105,7 @@ impl ProblemCode {
         Self::OwnerUnreachable,
         Self::OwnershipLost,
         Self::Unauthorized,
+        Self::Forbidden,
     ];
 
     /// The code as it stands on the wire, its title and its status.
@@ -283,6 +285,7 @@ impl ProblemCode {
                 "The request has no valid API key",
                 S::UNAUTHORIZED,
             ),
+            Self::Forbidden => ("forbidden", "The port is for other instances", S::FORBIDDEN),
         }
     }
 }

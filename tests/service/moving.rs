@@ -111,7 +111,7 @@ async fn only_whoever_has_the_secret_moves_simulations_and_only_on_the_internal_
         .header("authorization", format!("Bearer {SECRET}"))
         .send()
         .await;
-    other.expect_problem(401, "unauthorized");
+    other.expect_problem(403, "forbidden");
     assert_eq!(a.describe(&sim).await.header("sim-instance"), Some("a"));
 }
 

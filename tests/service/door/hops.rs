@@ -89,9 +89,9 @@ async fn row_43_what_clients_say_of_hops_is_of_no_account() {
     let id = public.header("x-request-id").unwrap_or_default();
     assert!(!id.contains("evil"), "row 43: {id}");
     let inside_unsigned = state_of(&inside, &sim, &[]).await;
-    inside_unsigned.expect_problem(401, "unauthorized");
+    inside_unsigned.expect_problem(403, "forbidden");
     let inside_forged = state_of(&inside, &sim, &forged).await;
-    inside_forged.expect_problem(401, "unauthorized");
+    inside_forged.expect_problem(403, "forbidden");
     // There, too, nobody is read whose framing is in doubt.
     let mut line = Line::open(internal).await;
     line.say("GET /health HTTP/1.1\r\n\r\n").await;
