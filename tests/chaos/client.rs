@@ -323,11 +323,8 @@ impl Session {
     }
 
     async fn found(&mut self, number: usize) -> Option<Arc<World>> {
-        let id = format!(
-            "w-{}-{}",
-            self.number,
-            self.random.random_range(0..1_000_000)
-        );
+        // No name is given twice: what clients know of a simulation must not be said of another.
+        let id = format!("w-{}-{number}", self.number);
         let request = creation(number, &id);
         let world = Arc::new(World::new(id, request.clone()));
         let turn = self.random.random_range(0..self.crowd.doors.len());
