@@ -375,9 +375,11 @@ async fn an_owner_that_was_replaced_refuses_no_command_because_of_how_its_world_
     ];
     let fleet = Fleet::start(1, &redis.url(), &settings).await;
     let client = &fleet.clients()[0];
-    let sim = client.simulation(&json!({})).await;
+    let old = sphere("old", 0.5, [0.0; 3]);
+    let sim = client.simulation(&json!({"bodies": [old]})).await;
     let commands = [
         ("/bodies/new/impulse", json!({"impulse": [1, 0, 0]}), 404),
+        ("/bodies", old, 409),
         (
             "/commands",
             json!({"commands": [{"op": "remove_body", "body_id": "new"}]}),
