@@ -22,7 +22,7 @@ const SOON: Duration = Duration::from_secs(30);
 const SLACK: Duration = Duration::from_secs(2);
 const FLUSH_MS: i64 = 100;
 const FLUSH: Duration = Duration::from_millis(100);
-const LEASE: Duration = Duration::from_millis(900);
+const LEASE: Duration = Duration::from_secs(3);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_access_through_any_instance_is_in_redis_within_a_flush() {

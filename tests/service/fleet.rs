@@ -21,6 +21,8 @@ use crate::harness::{
 };
 
 const FAST: [(&str, &str); 2] = [("LEASE_TTL_MS", "1500"), ("TTL_FLUSH_MS", "100")];
+/// Where no lease is waited for, Redis has as long to answer as it has in earnest.
+const UNHURRIED: [(&str, &str); 1] = [("TTL_FLUSH_MS", "100")];
 const SOON: Duration = Duration::from_secs(20);
 const NAMES: [&str; 3] = ["a", "b", "c"];
 const SIMULATIONS: usize = 200;
@@ -31,7 +33,7 @@ const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 #[tokio::test(flavor = "multi_thread")]
 async fn every_route_of_a_simulation_answers_alike_through_every_instance() {
     let redis = RedisServer::start().await;
-    let fleet = Fleet::start(3, &redis.url(), &FAST).await;
+    let fleet = Fleet::start(3, &redis.url(), &UNHURRIED).await;
 
     expect_every_route_to_answer_alike(&fleet.clients()).await;
 }
@@ -39,7 +41,7 @@ async fn every_route_of_a_simulation_answers_alike_through_every_instance() {
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_given_round_robin_lead_where_they_lead_on_a_single_instance() {
     let redis = RedisServer::start().await;
-    let fleet = Fleet::start(3, &redis.url(), &FAST).await;
+    let fleet = Fleet::start(3, &redis.url(), &UNHURRIED).await;
     let clients = fleet.clients();
     let single = Instance::spawn(&[]).await;
     let alone = single.client();
@@ -92,7 +94,7 @@ async fn commands_given_round_robin_lead_where_they_lead_on_a_single_instance() 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_simulations_are_used_listed_and_destroyed_from_everywhere() {
     let redis = RedisServer::start().await;
-    let fleet = Fleet::start(3, &redis.url(), &FAST).await;
+    let fleet = Fleet::start(3, &redis.url(), &UNHURRIED).await;
     let clients = fleet.clients();
     let mut sims = Vec::new();
     for n in 0..SIMULATIONS {
@@ -149,7 +151,7 @@ async fn two_hundred_simulations_are_used_listed_and_destroyed_from_everywhere()
 #[tokio::test(flavor = "multi_thread")]
 async fn who_forbids_forwarding_is_told_that_another_instance_has_the_simulation() {
     let redis = RedisServer::start().await;
-    let fleet = Fleet::start(2, &redis.url(), &FAST).await;
+    let fleet = Fleet::start(2, &redis.url(), &UNHURRIED).await;
     let [a, b] = [fleet[0].client(), fleet[1].client()];
     let sim = a.simulation(&json!({})).await;
     let ask = async |client: &Client, method: &str, rest: &str| {
@@ -175,7 +177,7 @@ async fn who_forbids_forwarding_is_told_that_another_instance_has_the_simulation
 #[tokio::test(flavor = "multi_thread")]
 async fn large_and_chunked_bodies_pass_through_an_instance_that_does_not_own_the_simulation() {
     let redis = RedisServer::start().await;
-    let fleet = Fleet::start(2, &redis.url(), &FAST).await;
+    let fleet = Fleet::start(2, &redis.url(), &UNHURRIED).await;
     let [a, b] = [fleet[0].client(), fleet[1].client()];
     let [whole, chunked] = [
         a.simulation(&json!({})).await,

@@ -13,7 +13,7 @@ use crate::{
 };
 
 const FAST: [(&str, &str); 3] = [
-    ("LEASE_TTL_MS", "900"),
+    ("LEASE_TTL_MS", "1500"),
     ("TTL_FLUSH_MS", "100"),
     ("REDIS_TIMEOUT_MS", "500"),
 ];
