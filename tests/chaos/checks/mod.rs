@@ -68,9 +68,11 @@ pub(crate) async fn one(
     let mut checked = Checked::default();
     let mut faults = order::check(&world.notes());
     let is_living = world.is_living();
+    let mut head = None;
     if is_living {
         match scribe::whole(crowd, world, patience).await {
             Some(journal) => {
+                head = Some(journal.head.seq);
                 world.notes().entries.extend(journal.entries.clone());
                 faults.extend(journal::check_last(&world.notes(), &journal));
             }
@@ -78,7 +80,7 @@ pub(crate) async fn one(
         }
     }
     faults.extend(journal::check_all(&world.notes(), &mut checked));
-    let replayed = reference::replay(alone, world, &mut checked).await;
+    let replayed = reference::replay(alone, world, head, &mut checked).await;
     let is_complete = match replayed {
         Ok(is_complete) => is_complete,
         Err(fault) => {

@@ -22,10 +22,11 @@ struct Done {
     answer: Option<Answer>,
 }
 
-/// Carries everything out again; whether all of it is known.
+/// Carries everything out again; whether all of it is known, up to `head` where the simulation stands.
 pub(super) async fn replay(
     alone: &Client,
     world: &World,
+    head: Option<u64>,
     checked: &mut Checked,
 ) -> Result<bool, Fault> {
     let creation = world.creation.send(alone).await;
@@ -33,7 +34,7 @@ pub(super) async fn replay(
     if created.status != 201 {
         return Err((Some(0), format!("the reference: {}", created.text())));
     }
-    let (commands, is_complete) = in_order(&world.notes())?;
+    let (commands, is_complete) = in_order(&world.notes(), head)?;
     checked.unresolved += usize::from(!is_complete);
     let mut hashes = BTreeMap::new();
     hashes.extend(
@@ -97,7 +98,7 @@ pub(super) async fn compare(
 }
 
 /// Every command by its number, up to the first of which nobody can tell what it was.
-fn in_order(notes: &Notes) -> Result<(Vec<Done>, bool), Fault> {
+fn in_order(notes: &Notes, head: Option<u64>) -> Result<(Vec<Done>, bool), Fault> {
     let mut known: BTreeMap<u64, &Answer> = BTreeMap::new();
     known.extend(notes.kept().map(|answer| (answer.seq, answer)));
     let entries = notes.entries.iter();
@@ -109,6 +110,7 @@ fn in_order(notes: &Notes) -> Result<(Vec<Done>, bool), Fault> {
         .chain(entries.keys())
         .copied()
         .chain(seen)
+        .chain(head)
         .max();
     let mut commands = Vec::new();
     for seq in 1..=last.unwrap_or_default() {
