@@ -59,8 +59,8 @@ impl Tally {
     }
 
     /// Percentiles of the latencies, in milliseconds: p50, p99 and the greatest.
-    pub(crate) fn latencies(samples: &[(f64, f64)]) -> [f64; 3] {
-        let sorted = sorted(samples.iter().map(|sample| sample.1));
+    pub(crate) fn latencies<'a>(samples: impl IntoIterator<Item = &'a (f64, f64)>) -> [f64; 3] {
+        let sorted = sorted(samples.into_iter().map(|sample| sample.1));
         [50, 99, 100].map(|percent| percentile(&sorted, percent))
     }
 }

@@ -52,7 +52,7 @@ fn gem() -> Vec<u8> {
         .into()
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     let digits = Sha256::digest(bytes)
         .iter()
         .map(|byte| format!("{byte:02x}"))

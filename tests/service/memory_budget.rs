@@ -3,9 +3,11 @@
 use std::{cell::Cell, fs, time::Duration};
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
-use crate::harness::{Client, Instance, Reply, eventually, sphere};
+use crate::{
+    assets::sha256,
+    harness::{Client, Instance, Reply, eventually, sphere},
+};
 
 const SOON: Duration = Duration::from_secs(90);
 /// What there is room for beside what an idle process holds.
@@ -57,10 +59,7 @@ async fn add_bodies(client: &Client, sim: &str, round: usize) -> Reply {
 
 async fn upload(client: &Client, round: usize) -> Reply {
     let bytes = format!("solid {round}{}\nendsolid\n", "x".repeat(2_000_000));
-    let name = Sha256::digest(&bytes)
-        .iter()
-        .fold(String::new(), |name, byte| name + &format!("{byte:02x}"));
-    let call = client.call("PUT", format!("/assets/{name}"));
+    let call = client.call("PUT", format!("/assets/{}", sha256(bytes.as_bytes())));
     call.bytes(bytes)
         .header("content-type", "model/stl")
         .send()

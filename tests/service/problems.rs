@@ -300,7 +300,6 @@ fn every_documented_code_is_provoked_by_a_test_and_every_provoked_one_documented
         .collect();
     let known: BTreeSet<_> = CODES.iter().map(|(code, _)| *code).collect();
 
-    assert!(!documented.is_empty());
     assert_eq!(
         documented, known,
         "docs/problems.md and what tests provoke differ"

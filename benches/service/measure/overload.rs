@@ -15,7 +15,7 @@ use crate::{
     process::{Server, keep_to, own_cpu_seconds},
     report::{Figure, Goal},
     scenes::Scene,
-    statistics::{Spread, percentile, sorted},
+    statistics::Spread,
     wire,
 };
 
@@ -132,7 +132,7 @@ fn overload(scenario: &Scenario, options: &Options) -> Outcome<Vec<Figure>> {
         .map(|_| trial.round(rate))
         .collect::<Outcome<_>>()?;
 
-    let unloaded = p99(rounds.iter().flat_map(|it| &it.half.accepted));
+    let unloaded = Tally::latencies(rounds.iter().flat_map(|it| &it.half.accepted))[1];
     let mut figures = judged(scenario.name, (2.0, |it| &it.twice), unloaded, &rounds);
     figures.extend(judged(
         scenario.name,
@@ -260,16 +260,6 @@ fn over_after(back: &Tally, normal: f64) -> f64 {
         .fold(0.0, f64::max)
 }
 
-/// The 99th percentile of latencies in milliseconds: 0 if there are none.
-fn p99<'a>(samples: impl Iterator<Item = &'a (f64, f64)>) -> f64 {
-    let sorted = sorted(samples.map(|sample| sample.1));
-    if sorted.is_empty() {
-        0.0
-    } else {
-        percentile(&sorted, 99)
-    }
-}
-
 /// What becomes of so many times the rate, of which each round has a tally, and what it is to be judged by.
 fn judged(
     scenario: &'static str,
@@ -284,8 +274,9 @@ fn judged(
     let unanswered: u64 = tallies().map(|it| it.unanswered + it.failed).sum();
     let ratio = Spread::of(rounds.iter().map(|it| tally_of(it).goodput() / it.peak()));
     let peak = Spread::of(rounds.iter().map(Round::peak)).median;
-    let accepted = p99(tallies().flat_map(|it| &it.accepted));
-    let refused = p99(tallies().flat_map(|it| &it.refused));
+    let accepted = Tally::latencies(tallies().flat_map(|it| &it.accepted))[1];
+    let refused = Tally::latencies(tallies().flat_map(|it| &it.refused))[1];
+    let refused = if refused.is_nan() { 0.0 } else { refused };
     let named = |what| name_of(scenario, &format!("{what} at {factor}x"));
     let mut goodput = figure(
         format!(

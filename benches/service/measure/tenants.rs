@@ -32,7 +32,8 @@ const WARM_UP: Duration = Duration::from_secs(1);
 const MANNERS: (Duration, Rest) = (Duration::from_secs(2), Rest::Asleep);
 const METHOD: &str = "the service on the first core alone, the generator on the second; 20 clients, each with an address of its own, \
     together give step{1} of plane-and-ball simulations 400 times a second, open loop; in turn alone and beside a client \
-    with 20 worlds of 93 bodies, 92 of them boxes that may not sleep, each stepped {10} in a loop";
+    with 20 worlds of 93 bodies, 92 of them boxes that may not sleep, each stepped {10} in a loop; \
+    p99 of each round, of which the middle ones are shown";
 const SHARES: &str = "two clients, one with 20 such worlds and one with one of them, each world stepped {10} in a loop; Jain's \
     index of the steps that both got: 1 where both got the same, 0.5 where one got all";
 

@@ -101,6 +101,33 @@ async fn row_43_what_clients_say_of_hops_is_of_no_account() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn instances_with_different_secrets_take_nothing_from_each_other() {
+    let redis = RedisServer::start().await;
+    let url = redis.url();
+    let start = async |id, secret| {
+        let env = [
+            ("STORAGE_BACKEND", "redis"),
+            ("REDIS_URL", url.as_str()),
+            ("INSTANCE_ID", id),
+            ("INTERNAL_PORT", "0"),
+            ("INTERNAL_SECRET", secret),
+            ("DEFAULT_DURABILITY", "registry"),
+        ];
+        Instance::spawn(&env).await
+    };
+    let (a, b) = tokio::join!(
+        start("a", SECRET),
+        start("b", "a secret of other instances")
+    );
+    let (a, b) = (a.client(), b.client());
+    let sim = b.simulation(&json!({})).await;
+
+    let through = state_of(&a, &sim, &[]).await;
+    through.expect_problem(503, "owner_unreachable");
+    state_of(&b, &sim, &[]).await.expect_status(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn row_44_a_request_that_was_sent_again_is_not_sent_again_once_more() {
     let redis = RedisServer::start().await;
     let ([a, mut b], _) = machines(&redis).await;
