@@ -76,6 +76,7 @@ impl Snapshot {
             controllers,
             settled: _,
             matter: _,
+            chores: _,
         } = world;
         let engine_bytes =
             postcard::to_stdvec(engine).expect("the engine has no unwritable values");
@@ -164,6 +165,7 @@ impl Snapshot {
             controllers,
             settled: true,
             matter: OnceLock::new(),
+            chores: OnceLock::new(),
         };
         if !world.is_sound() {
             return Err(SnapshotError::Damaged);

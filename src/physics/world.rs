@@ -42,6 +42,17 @@ pub struct World {
     pub(super) settled: bool,
     /// What bodies consist of, as far as it was looked at since it last changed.
     pub(super) matter: OnceLock<Arc<Matter>>,
+    /// What its steps take, as far as that was found out since something was edited.
+    pub(super) chores: OnceLock<Chores>,
+}
+
+/// What is to be done for the steps of a world beside what the engine does.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Chores {
+    /// Whether any body is pushed at every step.
+    pushes: bool,
+    /// Whether any joint may break.
+    breaks: bool,
 }
 
 /// A command under way: what is instant has been done, the steps are still to be taken.
@@ -51,10 +62,8 @@ pub struct World {
 pub struct Run {
     remaining: u32,
     dt: f64,
-    /// Whether any body is pushed at every step; no body comes or goes while there are steps left.
-    pushes: bool,
-    /// Whether any joint may break.
-    breaks: bool,
+    /// Nothing is edited while there are steps left.
+    chores: Chores,
     recorder: Option<Box<Recorder>>,
     script: Option<Box<Script>>,
     outcome: Outcome,
@@ -80,6 +89,7 @@ impl World {
             controllers: IndexMap::new(),
             settled: true,
             matter: OnceLock::new(),
+            chores: OnceLock::new(),
         }
     }
 
@@ -140,7 +150,7 @@ impl World {
         if let Some(recorder) = &mut run.recorder {
             recorder.before_step(&self.engine, &self.roster, time);
         }
-        self.step(run.dt, run.pushes, run.breaks);
+        self.step(run.dt, run.chores);
         run.remaining -= 1;
         if let Some(recorder) = &mut run.recorder {
             recorder.after_step(&self.engine, &self.roster, time);
@@ -256,6 +266,7 @@ impl World {
     /// Applies a checked command that takes no time.
     pub(super) fn carry_out(&mut self, command: &Command) -> Outcome {
         self.settled = false;
+        self.chores.take();
         self.edit(command)
     }
 
@@ -273,19 +284,30 @@ impl World {
     }
 
     fn steps_of(&self, count: u32, dt: f64, outcome: Outcome) -> Run {
-        let mut bodies = self.roster.bodies.values();
         Run {
             remaining: count,
             dt,
-            pushes: count > 0
-                && bodies.any(|body| body.force.is_some() || Drag::of(&body.spec).is_some()),
-            breaks: count > 0 && self.has_breakable_joints(),
+            chores: if count > 0 {
+                self.chores()
+            } else {
+                Chores::default()
+            },
             recorder: None,
             script: None,
             outcome,
             #[cfg(test)]
             panics: false,
         }
+    }
+
+    fn chores(&self) -> Chores {
+        *self.chores.get_or_init(|| {
+            let mut bodies = self.roster.bodies.values();
+            Chores {
+                pushes: bodies.any(|body| body.force.is_some() || Drag::of(&body.spec).is_some()),
+                breaks: self.has_breakable_joints(),
+            }
+        })
     }
 
     fn record(&self, position: u32, recording: Recording, dt: f64) -> Run {
@@ -300,14 +322,14 @@ impl World {
         }
     }
 
-    fn step(&mut self, dt: f64, pushes: bool, breaks: bool) {
+    fn step(&mut self, dt: f64, chores: Chores) {
         #[expect(
             clippy::cast_possible_truncation,
             reason = "the engine computes in f32"
         )]
         let engine_dt = dt as f32;
         self.engine.integration_parameters.dt = engine_dt;
-        if pushes {
+        if chores.pushes {
             self.push(engine_dt);
         }
         if !self.controllers.is_empty() {
@@ -322,7 +344,7 @@ impl World {
         }
         self.note_sleep(is_edited);
         self.contain();
-        if breaks {
+        if chores.breaks {
             for joint_id in self.break_overloaded_joints(engine_dt) {
                 self.note(EventKind::JointBroken { joint_id });
             }
