@@ -1,7 +1,10 @@
-//! How the compute threads wake tasks: as if something had come in on a connection.
+//! How the compute threads wake tasks: as if something had come in on a connection, and several at a
+//! time where they have waited for long.
 //!
 //! Woken by another thread, the runtime wakes a second worker beside the one that has something to do,
-//! which looks for more and finds nothing; where all cores compute, each of them takes one away.
+//! which looks for more and finds nothing; where all cores compute, each of them takes one away. So
+//! does the one that is needed, and whoever has asked, when the answer comes: who computes starts
+//! anew with cold caches after each of them.
 
 use std::{
     future::poll_fn,
@@ -10,6 +13,7 @@ use std::{
     pin::{Pin, pin},
     sync::{Arc, Mutex, MutexGuard},
     task::{Context, Wake, Waker},
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -19,30 +23,47 @@ use tokio::{
 
 use crate::shutdown::spawn;
 
+/// The part of the time it has waited that a task may wait longer, to be woken with others.
+const LONGER: u32 = 4;
+
 /// What wakes tasks on the worker of the runtime that looks after connections. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Bell(Arc<Rope>);
 
 struct Rope {
-    /// Who is to be woken. A byte is in the pipe, or on its way there, while there is somebody.
-    called: Mutex<Vec<Waker>>,
+    called: Mutex<Called>,
     pipe: PipeWriter,
+    /// How long it may be until the next task is called, or the bell rung.
+    pause: Duration,
+}
+
+/// Who is to be woken.
+#[derive(Default)]
+struct Called {
+    tasks: Vec<Waker>,
+    /// Until when all of them may wait.
+    until: Option<Instant>,
+    /// Whether a byte is in the pipe for them, or on its way there.
+    is_rung: bool,
 }
 
 /// A task that waits for something that another thread does.
 struct Caller {
     task: Waker,
+    since: Instant,
     bell: Bell,
 }
 
 impl Bell {
-    /// Has tasks woken for as long as there is a bell.
-    pub(super) fn hang() -> io::Result<Self> {
+    /// Has tasks woken for as long as there is a bell. Whoever calls them comes by again within
+    /// about `pause`, or rings.
+    pub(super) fn hang(pause: Duration) -> io::Result<Self> {
         let (reader, pipe) = io::pipe()?;
         let mut ears = Receiver::from_owned_fd(OwnedFd::from(reader))?;
         let rope = Arc::new(Rope {
             called: Mutex::default(),
             pipe,
+            pause,
         });
         // It must not hold the end of the pipe that it listens at.
         let listening = Arc::downgrade(&rope);
@@ -52,7 +73,7 @@ impl Bell {
                     return;
                 };
                 let called = std::mem::take(&mut *rope.called());
-                called.into_iter().for_each(Waker::wake);
+                called.tasks.into_iter().for_each(Waker::wake);
             }
         });
         Ok(Self(rope))
@@ -60,10 +81,12 @@ impl Bell {
 
     /// Awaits what another thread does.
     pub(super) async fn await_heard<F: Future>(&self, awaited: F) -> F::Output {
+        let since = Instant::now();
         let mut awaited = pin!(awaited);
         poll_fn(|cx| {
             let caller = Caller {
                 task: cx.waker().clone(),
+                since,
                 bell: self.clone(),
             };
             let waker = Waker::from(Arc::new(caller));
@@ -72,27 +95,48 @@ impl Bell {
         .await
     }
 
-    fn wake(&self, task: Waker) {
+    /// Whether somebody is called for whom it was not rung yet.
+    pub(super) fn is_held(&self) -> bool {
+        let called = self.0.called();
+        !called.is_rung && !called.tasks.is_empty()
+    }
+
+    /// Has everybody woken who is called: nobody else may be for long.
+    pub(super) fn ring(&self) {
+        self.ring_for(self.0.called());
+    }
+
+    /// Has a task woken that has waited since then, at once or with others.
+    fn call(&self, task: Waker, since: Instant) {
+        let now = Instant::now();
+        let until = now + (now - since) / LONGER;
         let mut called = self.0.called();
-        called.push(task);
-        let is_first = called.len() == 1;
-        drop(called);
-        if is_first {
-            // There is room: it is emptied before anybody else is first.
+        called.tasks.push(task);
+        let until = called.until.map_or(until, |earlier| earlier.min(until));
+        called.until = Some(until);
+        if until < now + self.0.pause {
+            self.ring_for(called);
+        }
+    }
+
+    fn ring_for(&self, mut called: MutexGuard<'_, Called>) {
+        if !std::mem::replace(&mut called.is_rung, true) {
+            drop(called);
+            // There is room: it is emptied before it is rung again.
             let _rung = (&self.0.pipe).write(&[1]);
         }
     }
 }
 
 impl Rope {
-    fn called(&self) -> MutexGuard<'_, Vec<Waker>> {
+    fn called(&self) -> MutexGuard<'_, Called> {
         self.called.lock().expect("no holder of this lock panics")
     }
 }
 
 impl Wake for Caller {
     fn wake(self: Arc<Self>) {
-        self.bell.wake(self.task.clone());
+        self.bell.call(self.task.clone(), self.since);
     }
 }
 
@@ -103,4 +147,44 @@ async fn hear(ears: &mut Receiver) -> io::Result<bool> {
     let mut bytes = ReadBuf::new(&mut bytes);
     poll_fn(|cx| Pin::new(&mut *ears).poll_read(cx, &mut bytes)).await?;
     Ok(!bytes.filled().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc::{Sender, channel};
+
+    use super::*;
+
+    const PAUSE: Duration = Duration::from_millis(4);
+
+    /// A task that tells when it is woken.
+    struct Sleeper(Sender<&'static str>, &'static str);
+
+    impl Wake for Sleeper {
+        fn wake(self: Arc<Self>) {
+            self.0.try_send(self.1).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn who_has_waited_for_long_is_woken_with_the_next_and_who_has_not_at_once() {
+        let bell = Bell::hang(PAUSE).unwrap();
+        let (sender, mut woken) = channel(4);
+        let task = |name| Waker::from(Arc::new(Sleeper(sender.clone(), name)));
+        let long_ago = Instant::now().checked_sub(Duration::from_secs(1)).unwrap();
+
+        bell.call(task("patient"), long_ago);
+        bell.call(task("as patient"), long_ago);
+        assert!(bell.is_held());
+        bell.call(task("hasty"), Instant::now());
+        assert!(!bell.is_held());
+        for name in ["patient", "as patient", "hasty"] {
+            assert_eq!(woken.recv().await, Some(name));
+        }
+
+        bell.call(task("last"), long_ago);
+        bell.ring();
+        assert_eq!(woken.recv().await, Some("last"));
+        assert!(!bell.is_held());
+    }
 }

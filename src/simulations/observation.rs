@@ -9,7 +9,7 @@ use super::{
     handle::SimulationHandle,
     querying::{Explain, QueryBatch, check},
     reply::{Reply, json},
-    step_pool::contained,
+    step_pool::{CHUNK, contained},
 };
 use crate::{
     id::BodyId,
@@ -24,8 +24,6 @@ const MAX_EFFORT_IN_PLACE: usize = 150;
 const MAX_FACETS_IN_PLACE: usize = 10_000;
 /// What takes longer in place after all is continued on the compute pool.
 const IN_PLACE_AT_MOST: Duration = Duration::from_millis(1);
-/// How long queries stay on the compute pool before it is another one's turn.
-const CHUNK: Duration = Duration::from_millis(4);
 
 impl SimulationHandle {
     /// Some fields, sorted, of some bodies, or of all of them.

@@ -1,6 +1,6 @@
 //! Going on with a simulation that nobody has: its owner is dead, or has put it to rest.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc};
 
 use tokio::sync::oneshot;
 
@@ -18,6 +18,7 @@ use super::{
     replaying::{Advance, Past, ReplayError, Replaying, read},
     settling::append_to,
     shared::Creation,
+    step_pool::CHUNK,
 };
 use crate::{
     id::SimulationId,
@@ -27,8 +28,6 @@ use crate::{
     shutdown::spawn,
 };
 
-/// How long a replay stays on the compute pool before it is another one's turn.
-const CHUNK: Duration = Duration::from_millis(4);
 /// How many instances may end while they make a simulation again, or right after: what ends a
 /// process cannot be contained, and is not to end all of them.
 const MAX_ATTEMPTS: u32 = 4;

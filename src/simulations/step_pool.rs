@@ -5,7 +5,7 @@ use std::{
     panic::AssertUnwindSafe,
     sync::{Arc, Condvar, Mutex, MutexGuard},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use rustix::process::nice;
@@ -22,6 +22,10 @@ use crate::{clock::thread_time, id::Payer, metrics::Metrics, physics::EngineFaul
 /// How much the threads yield to those that read and answer requests, as the kernel counts it: these
 /// are hardly ever busy for long, and are not to wait for a time slice of those that are.
 const YIELDING: i32 = 10;
+
+/// How long a job is to take at most: what takes longer is put back after it, as others have their
+/// turn.
+pub(super) const CHUNK: Duration = Duration::from_millis(4);
 
 /// Something to compute.
 pub type Job = Box<dyn FnOnce() + Send>;
@@ -68,6 +72,7 @@ struct Crew {
     queue: Mutex<Queue>,
     arrived: Condvar,
     metrics: Arc<Metrics>,
+    bell: Bell,
 }
 
 struct Queue {
@@ -86,9 +91,9 @@ impl StepPool {
         metrics: &Arc<Metrics>,
         lull: Lull,
     ) -> std::io::Result<Self> {
-        let long = Crew::start("step", threads, limits, metrics)?;
-        let brief = Crew::start("brief", 1, limits, metrics)?;
-        let bell = Bell::hang()?;
+        let bell = Bell::hang(CHUNK)?;
+        let long = Crew::start("step", threads, limits, metrics, &bell)?;
+        let brief = Crew::start("brief", 1, limits, metrics, &bell)?;
         Ok(Self::with(Workers::Threads(Arc::new(Threads {
             long,
             brief,
@@ -216,6 +221,7 @@ impl Crew {
         threads: usize,
         limits: Limits,
         metrics: &Arc<Metrics>,
+        bell: &Bell,
     ) -> std::io::Result<Arc<Self>> {
         let crew = Arc::new(Self {
             queue: Mutex::new(Queue {
@@ -225,6 +231,7 @@ impl Crew {
             }),
             arrived: Condvar::new(),
             metrics: Arc::clone(metrics),
+            bell: bell.clone(),
         });
         for number in 0..threads {
             let crew = Arc::clone(&crew);
@@ -257,17 +264,21 @@ impl Crew {
     /// Does what there is to do, until there will be no more.
     fn work(&self) {
         let mut queue = self.queue();
+        let mut spent = thread_time();
         loop {
             if let Some((payer, job, waited)) = queue.jobs.pop(Instant::now()) {
                 drop(queue);
                 if let Some(waited) = waited {
                     self.metrics.pool_delay.observe_time(waited);
                 }
-                let begun = thread_time();
                 job();
-                let cost = thread_time().saturating_sub(begun);
+                let before = std::mem::replace(&mut spent, thread_time());
                 queue = self.queue();
-                queue.jobs.settle(payer, cost);
+                queue.jobs.settle(payer, spent.saturating_sub(before));
+            } else if self.bell.is_held() {
+                drop(queue);
+                self.bell.ring();
+                queue = self.queue();
             } else if queue.is_closed {
                 return;
             } else {

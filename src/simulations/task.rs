@@ -1,9 +1,6 @@
 //! The task of one simulation: sees to what cannot be done at once, and to its deadlines.
 
-use std::{
-    sync::{Arc, MutexGuard, atomic::Ordering},
-    time::Duration,
-};
+use std::sync::{Arc, MutexGuard, atomic::Ordering};
 
 use tokio::{pin, select, sync::oneshot, time::sleep_until};
 
@@ -16,6 +13,7 @@ use super::{
     inbox::{CommandRequest, Message, Spectator},
     reply::Reply,
     shared::Shared,
+    step_pool::CHUNK,
     terms::Precondition,
     work::{Progress, Work},
 };
@@ -24,9 +22,6 @@ use crate::{
     physics::{EngineFault, Snapshot},
     registry::Ending,
 };
-
-/// How long a world stays on the compute pool before it is another one's turn.
-const CHUNK: Duration = Duration::from_millis(4);
 
 /// What a simulation's task is made of.
 pub(super) struct SimulationTask {
