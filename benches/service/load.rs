@@ -105,6 +105,9 @@ struct Group {
     poll: Poll,
     events: Events,
     connections: Vec<Connection>,
+    /// Where the next reply is read into. It is still in the cache, which those of all connections
+    /// would fill, and take from what is measured.
+    buffer: Vec<u8>,
 }
 
 impl Group {
@@ -130,6 +133,7 @@ impl Group {
             poll,
             events,
             connections,
+            buffer: Vec::new(),
         })
     }
 
@@ -154,12 +158,14 @@ impl Group {
             }
             for event in &self.events {
                 let connection = &mut self.connections[event.token().0];
+                connection.reader.trade(&mut self.buffer);
                 if !connection.receive()? {
                     continue;
                 }
                 replies += 1;
                 body_bytes += u64::try_from(connection.reader.body().len())?;
                 connection.reader.clear();
+                connection.reader.trade(&mut self.buffer);
                 if may_send(connection) {
                     connection.send()?;
                 } else {

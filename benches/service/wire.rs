@@ -34,16 +34,24 @@ pub(crate) struct Head {
 impl ReplyReader {
     pub(crate) fn new() -> Self {
         Self {
-            bytes: vec![0; INITIAL_BUFFER],
+            bytes: Vec::new(),
             filled: 0,
             head: None,
+        }
+    }
+
+    /// Takes another buffer for its own, as long as nothing is in it.
+    pub(crate) fn trade(&mut self, buffer: &mut Vec<u8>) {
+        if self.filled == 0 {
+            std::mem::swap(&mut self.bytes, buffer);
         }
     }
 
     /// Reads once; true when the reply is complete.
     pub(crate) fn read_from(&mut self, stream: &mut impl Read) -> io::Result<bool> {
         if self.filled == self.bytes.len() {
-            self.bytes.resize(self.bytes.len() * 2, 0);
+            let room = (self.bytes.len() * 2).max(INITIAL_BUFFER);
+            self.bytes.resize(room, 0);
         }
         let count = stream.read(&mut self.bytes[self.filled..])?;
         if count == 0 {
