@@ -98,7 +98,6 @@ impl<T> FairQueue<T> {
     pub(super) fn pop(&mut self, now: Instant) -> Option<(Payer, T, Option<Duration>)> {
         let (used, payer) = self.turns.pop_first()?;
         self.now = self.now.max(used);
-        self.forgive();
         let lane = self.lanes.get_mut(&payer)?;
         let Waiting { job, since } = lane.waiting.pop_front()?;
         lane.running += 1;
@@ -110,6 +109,7 @@ impl<T> FairQueue<T> {
         if !lane.waiting.is_empty() {
             self.turns.insert((lane.time(), payer));
         }
+        self.forgive();
         Some((payer, job, since.map(|since| now - since)))
     }
 
@@ -239,6 +239,30 @@ mod tests {
         queue.settle(payer(1), Duration::from_millis(4));
 
         assert_eq!(queue.pop(now).map(|(_, job, _)| job), Some("light"));
+    }
+
+    #[test]
+    fn whoever_has_had_more_and_is_away_for_a_turn_waits_until_the_other_has_had_as_much() {
+        let now = Instant::now();
+        let mut queue = FairQueue::new(LIMITS);
+        let turn = |queue: &mut FairQueue<_>, cost| {
+            let (payer, job, _) = queue.pop(now).unwrap();
+            queue.settle(payer, Duration::from_millis(cost));
+            job
+        };
+        queue.push(payer(1), "dear", now);
+        for _ in 0..3 {
+            queue.push(payer(2), "cheap", now);
+        }
+        let first = [turn(&mut queue, 10), turn(&mut queue, 1)];
+        assert!(first.contains(&"dear") && first.contains(&"cheap"));
+
+        let (_, job, _) = queue.pop(now).unwrap();
+        assert_eq!(job, "cheap", "nobody else is there");
+        queue.push(payer(1), "dear", now);
+        queue.settle(payer(2), Duration::from_millis(1));
+
+        assert_eq!(turn(&mut queue, 1), "cheap");
     }
 
     #[test]
