@@ -2,9 +2,11 @@
 
 mod batches;
 mod bonds;
+mod chores;
 mod disabled;
 mod keeping;
 mod listening;
+mod queries;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
