@@ -402,6 +402,41 @@ fn files_say_what_they_are_for_and_stay_short() {
     assert_none(&faults);
 }
 
+/// A file of tests that nobody names is never compiled, and never fails.
+#[test]
+fn every_file_is_a_module_of_the_one_above_it() {
+    let mut faults = Vec::new();
+    for folder in ["src", "tests", "benches"] {
+        for file in files_below(folder, "rs") {
+            let (name, home) = match file.file_stem().and_then(|stem| stem.to_str()) {
+                Some("mod") => (file.parent(), file.parent().and_then(Path::parent)),
+                _ => (Some(file.as_path()), file.parent()),
+            };
+            let name = name
+                .and_then(Path::file_stem)
+                .and_then(|name| name.to_str());
+            let (Some(name), Some(home)) = (name, home) else {
+                continue;
+            };
+            let parents = ["mod.rs", "main.rs", "lib.rs"].map(|parent| home.join(parent));
+            let parents = parents
+                .iter()
+                .filter(|it| Path::new(ROOT).join(it).exists());
+            let parents: Vec<_> = parents.map(|parent| tokens(&read(parent))).collect();
+            let is_named = |parent: &Vec<String>| {
+                let mut pairs = parent.windows(2);
+                pairs.any(|pair| pair[0] == "mod" && pair[1] == name)
+            };
+            // Where nobody could name it, it is a program or a test of its own.
+            let is_alone = parents.is_empty() || ["main", "lib"].contains(&name);
+            if !is_alone && !parents.iter().any(is_named) {
+                faults.push(format!("{} is in no module", file.display()));
+            }
+        }
+    }
+    assert_none(&faults);
+}
+
 /// Paths of parents hide which layer is meant, at the top of a layer most of all.
 #[test]
 fn no_path_climbs_out_of_its_layer() {
