@@ -408,14 +408,14 @@ fn every_file_is_a_module_of_the_one_above_it() {
     let mut faults = Vec::new();
     for folder in ["src", "tests", "benches"] {
         for file in files_below(folder, "rs") {
-            let (name, home) = match file.file_stem().and_then(|stem| stem.to_str()) {
-                Some("mod") => (file.parent(), file.parent().and_then(Path::parent)),
-                _ => (Some(file.as_path()), file.parent()),
+            let module = match file.file_name() {
+                Some(name) if name == "mod.rs" => file.parent(),
+                _ => Some(file.as_path()),
             };
-            let name = name
-                .and_then(Path::file_stem)
-                .and_then(|name| name.to_str());
-            let (Some(name), Some(home)) = (name, home) else {
+            let (Some(name), Some(home)) = (
+                module.and_then(Path::file_stem),
+                module.and_then(Path::parent),
+            ) else {
                 continue;
             };
             let parents = ["mod.rs", "main.rs", "lib.rs"].map(|parent| home.join(parent));
@@ -425,10 +425,10 @@ fn every_file_is_a_module_of_the_one_above_it() {
             let parents: Vec<_> = parents.map(|parent| tokens(&read(parent))).collect();
             let is_named = |parent: &Vec<String>| {
                 let mut pairs = parent.windows(2);
-                pairs.any(|pair| pair[0] == "mod" && pair[1] == name)
+                pairs.any(|pair| pair[0] == "mod" && *name == *pair[1])
             };
             // Where nobody could name it, it is a program or a test of its own.
-            let is_alone = parents.is_empty() || ["main", "lib"].contains(&name);
+            let is_alone = parents.is_empty() || name == "main" || name == "lib";
             if !is_alone && !parents.iter().any(is_named) {
                 faults.push(format!("{} is in no module", file.display()));
             }

@@ -47,7 +47,7 @@ pub struct World {
 }
 
 /// What is to be done for the steps of a world beside what the engine does.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(super) struct Chores {
     /// Whether any body is pushed at every step.
     pushes: bool,
@@ -62,8 +62,6 @@ pub(super) struct Chores {
 pub struct Run {
     remaining: u32,
     dt: f64,
-    /// Nothing is edited while there are steps left.
-    chores: Chores,
     recorder: Option<Box<Recorder>>,
     script: Option<Box<Script>>,
     outcome: Outcome,
@@ -112,7 +110,7 @@ impl World {
         let run = match command {
             Command::Step(steps) => {
                 let dt = steps.dt.unwrap_or(self.config.dt);
-                self.steps_of(steps.count, dt, Outcome::Stepped)
+                Run::of(steps.count, dt, Outcome::Stepped)
             }
             Command::Record(id, recording) => {
                 let recording = *recording;
@@ -125,17 +123,17 @@ impl World {
             #[cfg(test)]
             Command::Panic(count) => Run {
                 panics: true,
-                ..self.steps_of(*count, self.config.dt, Outcome::Done)
+                ..Run::of(*count, self.config.dt, Outcome::Done)
             },
             Command::Batch(batch) => {
-                let mut run = self.steps_of(0, self.config.dt, Outcome::Done);
+                let mut run = Run::of(0, self.config.dt, Outcome::Done);
                 run.script = Some(Box::new(Script::new(batch, limits)));
                 self.proceed(&mut run);
                 run
             }
             edit => {
                 let outcome = self.carry_out(edit);
-                self.steps_of(0, self.config.dt, outcome)
+                Run::of(0, self.config.dt, outcome)
             }
         };
         Ok(run)
@@ -150,7 +148,7 @@ impl World {
         if let Some(recorder) = &mut run.recorder {
             recorder.before_step(&self.engine, &self.roster, time);
         }
-        self.step(run.dt, run.chores);
+        self.step(run.dt);
         run.remaining -= 1;
         if let Some(recorder) = &mut run.recorder {
             recorder.after_step(&self.engine, &self.roster, time);
@@ -279,25 +277,8 @@ impl World {
         let (count, dt) = steps.map_or((0, None), |steps| (steps.count, steps.dt));
         *run = Run {
             script: Some(script),
-            ..self.steps_of(count, dt.unwrap_or(self.config.dt), Outcome::Done)
+            ..Run::of(count, dt.unwrap_or(self.config.dt), Outcome::Done)
         };
-    }
-
-    fn steps_of(&self, count: u32, dt: f64, outcome: Outcome) -> Run {
-        Run {
-            remaining: count,
-            dt,
-            chores: if count > 0 {
-                self.chores()
-            } else {
-                Chores::default()
-            },
-            recorder: None,
-            script: None,
-            outcome,
-            #[cfg(test)]
-            panics: false,
-        }
     }
 
     fn chores(&self) -> Chores {
@@ -318,11 +299,12 @@ impl World {
                 dt,
                 &self.roster,
             ))),
-            ..self.steps_of(recording.steps.count, dt, Outcome::Done)
+            ..Run::of(recording.steps.count, dt, Outcome::Done)
         }
     }
 
-    fn step(&mut self, dt: f64, chores: Chores) {
+    fn step(&mut self, dt: f64) {
+        let chores = self.chores();
         #[expect(
             clippy::cast_possible_truncation,
             reason = "the engine computes in f32"
@@ -416,6 +398,18 @@ pub(super) fn parameters() -> IntegrationParameters {
 }
 
 impl Run {
+    fn of(count: u32, dt: f64, outcome: Outcome) -> Self {
+        Self {
+            remaining: count,
+            dt,
+            recorder: None,
+            script: None,
+            outcome,
+            #[cfg(test)]
+            panics: false,
+        }
+    }
+
     /// Whether all steps are taken.
     pub fn is_done(&self) -> bool {
         self.remaining == 0

@@ -264,18 +264,19 @@ impl Crew {
     /// Does what there is to do, until there will be no more.
     fn work(&self) {
         let mut queue = self.queue();
-        let mut spent = thread_time();
         loop {
             if let Some((payer, job, waited)) = queue.jobs.pop(Instant::now()) {
                 drop(queue);
                 if let Some(waited) = waited {
                     self.metrics.pool_delay.observe_time(waited);
                 }
+                let begun = thread_time();
                 job();
-                let before = std::mem::replace(&mut spent, thread_time());
+                let cost = thread_time().saturating_sub(begun);
                 queue = self.queue();
-                queue.jobs.settle(payer, spent.saturating_sub(before));
+                queue.jobs.settle(payer, cost);
             } else if self.bell.is_held() {
+                // Whoever waits for these is not to wait for the next job, too.
                 drop(queue);
                 self.bell.ring();
                 queue = self.queue();
@@ -326,6 +327,30 @@ mod tests {
 
         assert_eq!(failed, Err::<(), _>(EngineFault));
         assert_eq!(after, Ok(42));
+    }
+
+    #[tokio::test]
+    async fn whoever_has_waited_for_long_is_woken_when_there_is_nothing_left_to_do() {
+        let limits = Limits {
+            patience: Duration::from_secs(1),
+            max_waiting: 1,
+        };
+        let pool = StepPool::start(1, limits, &Arc::default(), Lull::default()).unwrap();
+        let long = || {
+            let begun = Instant::now();
+            while begun.elapsed() < CHUNK * 8 {
+                std::hint::spin_loop();
+            }
+        };
+
+        let done = tokio::select! {
+            // It is done either way, but nobody would have asked.
+            biased;
+            () = tokio::time::sleep(Duration::from_secs(60)) => None,
+            done = pool.run(long) => Some(done),
+        };
+
+        assert_eq!(done, Some(Ok(())));
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
