@@ -15,10 +15,10 @@ const PARTED: f32 = 1e-3;
 /// For each body, the bodies it has an active contact with or a sensor's overlap, by position.
 #[derive(Debug, Default)]
 pub(super) struct ContactLists {
-    /// Where the links of each body start, and where the last ones end.
-    starts: Vec<u32>,
-    /// Both ends of each contact as (body, other), sorted.
-    links: Vec<(u32, u32)>,
+    /// Where the others of each body start, and where the last ones end.
+    starts: Vec<usize>,
+    /// Those of each body sorted.
+    others: Vec<u32>,
 }
 
 /// The closest point of two bodies that touch or overlap.
@@ -73,31 +73,51 @@ impl ContactLists {
             .intersection_pairs()
             .filter(|&(_, _, intersecting)| intersecting)
             .map(|(one, other, _)| (one, other));
-        let mut links = Vec::new();
+        let mut pairs = Vec::new();
         for (one, other) in contacts.chain(overlaps) {
             // Pairs of removed bodies stay in the graph until the next step.
             if let (Some(one), Some(other)) = (parent(engine, one), parent(engine, other)) {
-                let (a, b) = (positions.of(one), positions.of(other));
-                links.push((a, b));
-                links.push((b, a));
+                pairs.push((positions.of(one), positions.of(other)));
             }
         }
-        links.sort_unstable();
-        links.dedup();
-
-        let mut starts = vec![0; roster.bodies.len() + 1];
-        for &(a, _) in &links {
-            starts[a as usize + 1] += 1;
-        }
-        for position in 1..starts.len() {
-            starts[position] += starts[position - 1];
-        }
-        Self { starts, links }
+        Self::between(roster.bodies.len(), &pairs)
     }
 
-    /// The body at `position` with each body in contact with it, in the order of the roster.
-    pub(super) fn of_body(&self, position: usize) -> &[(u32, u32)] {
-        &self.links[self.starts[position] as usize..self.starts[position + 1] as usize]
+    /// The lists of `count` bodies. Each is dealt its own first, so that only short lists are sorted.
+    fn between(count: usize, pairs: &[(u32, u32)]) -> Self {
+        let links = || pairs.iter().flat_map(|&(a, b)| [(a, b), (b, a)]);
+        let mut ends = vec![0; count + 1];
+        for (body, _) in links() {
+            ends[body as usize + 1] += 1;
+        }
+        for body in 0..count {
+            ends[body + 1] += ends[body];
+        }
+        let mut dealt = vec![0; 2 * pairs.len()];
+        for (body, other) in links() {
+            let end = &mut ends[body as usize];
+            dealt[*end] = other;
+            *end += 1;
+        }
+
+        let mut starts = Vec::with_capacity(count + 1);
+        let mut others = Vec::with_capacity(dealt.len());
+        let mut start = 0;
+        for &end in &ends[..count] {
+            starts.push(others.len());
+            let own = &mut dealt[start..end];
+            own.sort_unstable();
+            // Bodies of several colliders may touch with more than one of them.
+            others.extend(own.chunk_by(|a, b| a == b).map(|same| same[0]));
+            start = end;
+        }
+        starts.push(others.len());
+        Self { starts, others }
+    }
+
+    /// The bodies in contact with the one at `position`, in the order of the roster.
+    pub(super) fn of_body(&self, position: usize) -> &[u32] {
+        &self.others[self.starts[position]..self.starts[position + 1]]
     }
 }
 
@@ -252,4 +272,17 @@ impl<P: Fn(u32) -> Pose> Scan<'_, P> {
 
 fn parent(engine: &PhysicsWorld, handle: ColliderHandle) -> Option<RigidBodyHandle> {
     engine.colliders.get(handle)?.parent()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_touches_a_body_is_listed_once_and_in_order() {
+        let lists = ContactLists::between(4, &[(3, 0), (1, 0), (0, 3), (1, 3)]);
+
+        let others: Vec<_> = (0..4).map(|position| lists.of_body(position)).collect();
+        assert_eq!(others, [&[1, 3][..], &[0, 3], &[], &[0, 1]]);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use super::{
@@ -22,7 +22,8 @@ pub struct StateView<'a> {
     /// Steps since the beginning.
     step: u64,
     /// In the order they were added.
-    bodies: Vec<BodyStateView<'a>>,
+    #[schema(value_type = Vec<BodyStateView>)]
+    bodies: Bodies<'a>,
     /// Bodies the engine has disabled because their state went beyond all bounds; they keep
     /// their last finite values.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -50,6 +51,10 @@ pub struct BodyStateView<'a> {
     contacts: Contacts<'a>,
 }
 
+/// The states of all bodies, written without collecting them first.
+#[derive(Clone, Copy, Debug)]
+struct Bodies<'a>(&'a View);
+
 /// Writes JSON.
 struct Json<'a> {
     text: &'a mut String,
@@ -64,25 +69,30 @@ impl View {
             sim_id: sim_id.as_str(),
             time: self.time,
             step: self.steps,
-            bodies: bodies
-                .keys()
-                .zip(&self.motions)
-                .enumerate()
-                .map(|(position, (id, motion))| BodyStateView {
-                    id,
-                    position: motion.translation,
-                    orientation: motion.rotation,
-                    velocity: motion.linvel,
-                    angular_velocity: motion.angvel,
-                    contacts: self.contacts_of(position),
-                })
-                .collect(),
+            bodies: Bodies(self),
             quarantined: bodies
                 .iter()
                 .filter(|(_, body)| body.quarantined)
                 .map(|(id, _)| id)
                 .collect(),
         }
+    }
+}
+
+impl<'a> Bodies<'a> {
+    fn iter(self) -> impl Iterator<Item = BodyStateView<'a>> {
+        let Self(view) = self;
+        let bodies = view.roster.bodies.keys().zip(&view.motions);
+        bodies
+            .enumerate()
+            .map(|(position, (id, motion))| BodyStateView {
+                id,
+                position: motion.translation,
+                orientation: motion.rotation,
+                velocity: motion.linvel,
+                angular_velocity: motion.angvel,
+                contacts: view.contacts_of(position),
+            })
     }
 }
 
@@ -105,7 +115,7 @@ impl StateView<'_> {
         json.number(self.time);
         write!(json.text, r#","step":{}"#, self.step).expect("there is no end to a text");
         json.raw(r#","bodies":"#);
-        json.list(&self.bodies, Json::body);
+        json.list(self.bodies.iter(), |json, body| json.body(&body));
         if !self.quarantined.is_empty() {
             json.raw(r#","quarantined":"#);
             json.list(&self.quarantined, |json, id| json.name(id.as_str()));
@@ -162,6 +172,12 @@ impl Json<'_> {
 
     fn raw(&mut self, text: &str) {
         self.text.push_str(text);
+    }
+}
+
+impl Serialize for Bodies<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
     }
 }
 

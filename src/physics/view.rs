@@ -81,7 +81,7 @@ pub struct BodyView<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Contacts<'a> {
     roster: &'a Roster,
-    links: &'a [(u32, u32)],
+    others: &'a [u32],
 }
 
 impl View {
@@ -195,15 +195,15 @@ impl View {
     pub(super) fn contacts_of(&self, position: usize) -> Contacts<'_> {
         Contacts {
             roster: &self.roster,
-            links: self.contacts.of_body(position),
+            others: self.contacts.of_body(position),
         }
     }
 }
 
 impl<'a> Contacts<'a> {
     pub(super) fn names(self) -> impl Iterator<Item = &'a BodyId> {
-        let Self { roster, links } = self;
-        links.iter().map(|&(_, other)| roster.body_at(other).0)
+        let Self { roster, others } = self;
+        others.iter().map(|&other| roster.body_at(other).0)
     }
 }
 

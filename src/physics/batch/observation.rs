@@ -105,9 +105,9 @@ impl Observe {
             .expect("positions are those of this roster");
         let body = &world.engine.bodies[entry.handle];
         let touched = |contacts: &ContactLists| {
-            let links = contacts.of_body(position).iter();
-            links
-                .map(|&(_, other)| world.roster.body_at(other).0.clone())
+            let others = contacts.of_body(position).iter();
+            others
+                .map(|&other| world.roster.body_at(other).0.clone())
                 .collect()
         };
         let value = |field| match field {
