@@ -13,7 +13,7 @@ use super::roster::{Positions, Roster};
 const PARTED: f32 = 1e-3;
 
 /// For each body, the bodies it has an active contact with or a sensor's overlap, by position.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct ContactLists {
     /// Where the others of each body start, and where the last ones end.
     starts: Vec<usize>,

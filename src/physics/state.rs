@@ -64,13 +64,14 @@ struct Json<'a> {
 impl View {
     /// The state, as clients of `sim_id` see it.
     pub fn state<'a>(&'a self, sim_id: &'a SimulationId) -> StateView<'a> {
-        let bodies = &self.roster.bodies;
         StateView {
             sim_id: sim_id.as_str(),
             time: self.time,
             step: self.steps,
             bodies: Bodies(self),
-            quarantined: bodies
+            quarantined: self
+                .roster
+                .bodies
                 .iter()
                 .filter(|(_, body)| body.quarantined)
                 .map(|(id, _)| id)

@@ -314,13 +314,17 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
-    async fn a_panic_costs_the_work_and_not_the_thread() {
+    fn pool_of(threads: usize) -> StepPool {
         let limits = Limits {
             patience: Duration::from_secs(1),
             max_waiting: 1,
         };
-        let pool = StepPool::start(1, limits, &Arc::default(), Lull::default()).unwrap();
+        StepPool::start(threads, limits, &Arc::default(), Lull::default()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_panic_costs_the_work_and_not_the_thread() {
+        let pool = pool_of(1);
 
         let failed = pool.run(|| panic!("a panic for tests")).await;
         let after = pool.run(|| 42).await;
@@ -331,11 +335,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_has_waited_for_long_is_woken_when_there_is_nothing_left_to_do() {
-        let limits = Limits {
-            patience: Duration::from_secs(1),
-            max_waiting: 1,
-        };
-        let pool = StepPool::start(1, limits, &Arc::default(), Lull::default()).unwrap();
+        let pool = pool_of(1);
         let long = || {
             let begun = Instant::now();
             while begun.elapsed() < CHUNK * 8 {
@@ -355,11 +355,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn whoever_waits_for_a_job_is_woken_however_many_are_done_at_once() {
-        let limits = Limits {
-            patience: Duration::from_secs(1),
-            max_waiting: 1,
-        };
-        let pool = StepPool::start(3, limits, &Arc::default(), Lull::default()).unwrap();
+        let pool = pool_of(3);
         let clients = (0..50).map(async |number| {
             let mut sum = 0;
             for round in 0..200 {
