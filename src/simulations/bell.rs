@@ -1,17 +1,18 @@
-//! How the compute threads wake tasks: as if something had come in on a connection, and several at a
-//! time where they have waited for long.
+//! How the compute threads wake tasks: as if something had come in on a connection for each of them,
+//! and several at a time where they have waited for long.
 //!
-//! Woken by another thread, the runtime wakes a second worker beside the one that has something to do,
-//! which looks for more and finds nothing; where all cores compute, each of them takes one away. So
-//! does the one that is needed, and whoever has asked, when the answer comes: who computes starts
-//! anew with cold caches after each of them.
+//! For each task that another thread wakes, or a task, the runtime wakes a second worker beside the one
+//! that has something to do, which looks for more and finds little; where all cores compute, each of
+//! them takes one away. So does the one that is needed, and whoever has asked, when the answer comes:
+//! who computes starts anew with cold caches after each of them. What wakes while the runtime looks
+//! through what has come in on connections is handed out once, when it has seen all of it.
 
 use std::{
     future::poll_fn,
     io::{self, PipeWriter, Write},
     os::fd::OwnedFd,
     pin::{Pin, pin},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, Weak},
     task::{Context, Wake, Waker},
     time::{Duration, Instant},
 };
@@ -54,6 +55,13 @@ struct Caller {
     bell: Bell,
 }
 
+/// What the runtime wakes when it has found that it was rung: everybody who is called, and the task
+/// that listens.
+struct Ringing {
+    listener: Waker,
+    rope: Weak<Rope>,
+}
+
 impl Bell {
     /// Has tasks woken for as long as there is a bell. Whoever calls them comes by again within
     /// about `pause`, or rings.
@@ -68,12 +76,12 @@ impl Bell {
         // It must not hold the end of the pipe that it listens at.
         let listening = Arc::downgrade(&rope);
         spawn(async move {
-            while let Ok(true) = hear(&mut ears).await {
+            while let Ok(true) = hear(&mut ears, &listening).await {
                 let Some(rope) = listening.upgrade() else {
                     return;
                 };
-                let called = std::mem::take(&mut *rope.called());
-                called.tasks.into_iter().for_each(Waker::wake);
+                // Those for whom it was rung while nobody was listening.
+                rope.wake_called();
             }
         });
         Ok(Self(rope))
@@ -129,6 +137,11 @@ impl Bell {
 }
 
 impl Rope {
+    fn wake_called(&self) {
+        let called = std::mem::take(&mut *self.called());
+        called.tasks.into_iter().for_each(Waker::wake);
+    }
+
     fn called(&self) -> MutexGuard<'_, Called> {
         self.called.lock().expect("no holder of this lock panics")
     }
@@ -140,12 +153,29 @@ impl Wake for Caller {
     }
 }
 
-/// Waits for a byte; whether there can be more of them. There is room for two, as a read that fills its
-/// buffer is tried again.
-async fn hear(ears: &mut Receiver) -> io::Result<bool> {
-    let mut bytes = [0; 2];
+impl Wake for Ringing {
+    fn wake(self: Arc<Self>) {
+        if let Some(rope) = self.rope.upgrade() {
+            rope.wake_called();
+        }
+        self.listener.wake_by_ref();
+    }
+}
+
+/// Waits for bytes; whether there can be more of them. There is room for more than there are, as a
+/// read that fills its buffer is tried again.
+async fn hear(ears: &mut Receiver, rope: &Weak<Rope>) -> io::Result<bool> {
+    let mut bytes = [0; 4];
     let mut bytes = ReadBuf::new(&mut bytes);
-    poll_fn(|cx| Pin::new(&mut *ears).poll_read(cx, &mut bytes)).await?;
+    poll_fn(|cx| {
+        let ringing = Ringing {
+            listener: cx.waker().clone(),
+            rope: Weak::clone(rope),
+        };
+        let waker = Waker::from(Arc::new(ringing));
+        Pin::new(&mut *ears).poll_read(&mut Context::from_waker(&waker), &mut bytes)
+    })
+    .await?;
     Ok(!bytes.filled().is_empty())
 }
 
