@@ -80,7 +80,7 @@ impl Bell {
                 let Some(rope) = listening.upgrade() else {
                     return;
                 };
-                // Those for whom it was rung while nobody was listening.
+                // Those who were called while nobody was listening: nobody else heard it ring for them.
                 rope.wake_called();
             }
         });
@@ -130,7 +130,7 @@ impl Bell {
     fn ring_for(&self, mut called: MutexGuard<'_, Called>) {
         if !std::mem::replace(&mut called.is_rung, true) {
             drop(called);
-            // There is room: it is emptied before it is rung again.
+            // There is room: it is emptied before it can have been rung more than a few times.
             let _rung = (&self.0.pipe).write(&[1]);
         }
     }
