@@ -15,6 +15,7 @@ use rapier3d::{
 use super::{
     event::{ContactForce, EventKind, Pair},
     roster::{Positions, Roster},
+    workspace,
     world::World,
 };
 use crate::id::BodyId;
@@ -38,10 +39,10 @@ pub(super) struct Sleepers {
 }
 
 impl World {
-    /// Has the engine take a step and notes what it tells.
-    pub(super) fn step_listening(&mut self) {
+    /// Has the engine take a step and notes what it tells; answers the bodies that it has disabled.
+    pub(super) fn step_listening(&mut self, is_shared: bool) -> Vec<RigidBodyHandle> {
         let listener = Listener::default();
-        self.engine.step_with_events(&(), &listener);
+        let disabled = workspace::step(&mut self.engine, is_shared, &listener);
         let heard = listener.heard.into_inner();
         if !heard.is_empty() {
             let positions = self.roster.positions();
@@ -51,6 +52,7 @@ impl World {
                 }
             }
         }
+        disabled
     }
 
     /// Notes who has fallen asleep or woken up in the last step; `is_edited` if something other

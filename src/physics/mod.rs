@@ -45,6 +45,7 @@ mod tests;
 mod trajectory;
 mod vector;
 mod view;
+mod workspace;
 mod world;
 
 pub use asset::{ASSET_RULE, AssetId, Assets, Mesh, MeshError, NO_ASSETS, check_counts};

@@ -15,11 +15,12 @@ use super::{body::BodyKind, event::EventKind, roster::Body, world::World};
 const RUNAWAY: f32 = 1e6;
 
 impl World {
-    /// Takes out of the world what has gone beyond all bounds in the last step.
-    pub(super) fn contain(&mut self) {
+    /// Takes out of the world what has gone beyond all bounds in the last step, in which the
+    /// engine has disabled these.
+    pub(super) fn contain(&mut self, disabled: Vec<RigidBodyHandle>) {
         let runaways: Vec<_> = self.runaways().collect();
-        if !runaways.is_empty() || !self.engine.quarantine().is_empty() {
-            self.note_quarantine(runaways);
+        if !runaways.is_empty() || !disabled.is_empty() {
+            self.note_quarantine(disabled, runaways);
         }
     }
 
@@ -40,14 +41,8 @@ impl World {
     ///
     /// All bodies of a multibody share what it moves by, and the engine would go on placing them
     /// by it: they are disabled together, and their joints break.
-    fn note_quarantine(&mut self, runaways: Vec<RigidBodyHandle>) {
-        let report = self.engine.quarantine();
-        let owners = report
-            .colliders()
-            .iter()
-            .filter_map(|&handle| self.engine.colliders.get(handle)?.parent());
-        let reported = report.bodies().iter().copied().chain(owners);
-        let mut found: HashSet<_> = reported.collect();
+    fn note_quarantine(&mut self, disabled: Vec<RigidBodyHandle>, runaways: Vec<RigidBodyHandle>) {
+        let mut found: HashSet<_> = disabled.into_iter().collect();
         let linked = self.links_of(found.iter().copied().chain(runaways));
         self.take_apart(&linked);
         found.extend(linked.iter().filter(|&&link| {

@@ -18,7 +18,8 @@ use super::{
     event::EventLog,
     listening::Sleepers,
     roster::Roster,
-    world::{World, uncounted},
+    workspace,
+    world::World,
 };
 use crate::id::ControllerId;
 
@@ -152,10 +153,11 @@ impl Snapshot {
             let whole = put_back(engine, &cuts, &roster, assets);
             Cow::Owned(whole.ok_or(SnapshotError::Damaged)?)
         };
-        let engine: PhysicsWorld =
+        let mut engine: PhysicsWorld =
             postcard::from_bytes(&engine).map_err(|_| SnapshotError::Damaged)?;
+        engine.physics_pipeline = workspace::uncounted();
         let mut world = World {
-            engine: uncounted(engine),
+            engine,
             config,
             time,
             roster: Arc::new(roster),

@@ -21,6 +21,7 @@ use super::{
     roster::{Body, HeldForce, Roster},
     trajectory::Recorder,
     view::{Motion, View},
+    workspace,
 };
 use crate::id::{BodyId, ControllerId};
 
@@ -46,13 +47,15 @@ pub struct World {
     pub(super) chores: OnceLock<Chores>,
 }
 
-/// What is to be done for the steps of a world beside what the engine does.
+/// How a world takes its steps, and what is done for them beside what the engine does.
 #[derive(Clone, Copy)]
 pub(super) struct Chores {
     /// Whether any body is pushed at every step.
     pushes: bool,
     /// Whether any joint may break.
     breaks: bool,
+    /// Whether the engine works in what the worlds of a thread share.
+    is_shared: bool,
 }
 
 /// A command under way: what is instant has been done, the steps are still to be taken.
@@ -73,11 +76,12 @@ impl World {
     /// An empty world of a checked configuration.
     pub fn new(config: WorldConfig) -> Self {
         Self {
-            engine: uncounted(PhysicsWorld {
+            engine: PhysicsWorld {
                 gravity: config.gravity.into(),
                 integration_parameters: parameters(),
+                physics_pipeline: workspace::uncounted(),
                 ..PhysicsWorld::default()
-            }),
+            },
             config,
             time: SimulatedTime::default(),
             roster: Arc::default(),
@@ -287,6 +291,7 @@ impl World {
             Chores {
                 pushes: bodies.any(|body| body.force.is_some() || Drag::of(&body.spec).is_some()),
                 breaks: self.has_breakable_joints(),
+                is_shared: workspace::is_shared(self.joint_count(), self.collider_count()),
             }
         })
     }
@@ -318,14 +323,14 @@ impl World {
             self.drive(engine_dt);
         }
         self.time.tick(dt);
-        self.step_listening();
+        let disabled = self.step_listening(chores.is_shared);
         let is_edited = !std::mem::replace(&mut self.settled, true);
         if is_edited {
             // The engine computes masses anew in the step behind an edit.
             self.matter.take();
         }
         self.note_sleep(is_edited);
-        self.contain();
+        self.contain(disabled);
         if chores.breaks {
             for joint_id in self.break_overloaded_joints(engine_dt) {
                 self.note(EventKind::JointBroken { joint_id });
@@ -370,13 +375,6 @@ impl World {
             }
         }
     }
-}
-
-/// An engine that keeps no statistics: nobody reads them, and it would go through all contacts for
-/// them once more at every step.
-pub(super) fn uncounted(mut engine: PhysicsWorld) -> PhysicsWorld {
-    engine.physics_pipeline.counters.disable();
-    engine
 }
 
 /// Rapier's own parameters but for four, with which a 400 m/s ball is stopped by a static wall of

@@ -7,6 +7,7 @@ mod disabled;
 mod keeping;
 mod listening;
 mod queries;
+mod sharing;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
