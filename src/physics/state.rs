@@ -1,6 +1,6 @@
 //! The state of a simulation: what is answered to every step, and therefore written by hand.
 
-use std::fmt::Write;
+use std::{array, fmt::Write};
 
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
@@ -58,7 +58,6 @@ struct Bodies<'a>(&'a View);
 /// Writes JSON.
 struct Json<'a> {
     text: &'a mut String,
-    digits: zmij::Buffer,
 }
 
 impl View {
@@ -108,12 +107,11 @@ impl StateView<'_> {
 
     /// Writes the members of the object down.
     pub fn write_members(&self, text: &mut String) {
-        let digits = zmij::Buffer::new();
-        let mut json = Json { text, digits };
+        let mut json = Json { text };
         json.raw(r#""sim_id":"#);
         json.name(self.sim_id);
         json.raw(r#","time":"#);
-        json.number(self.time);
+        json.raw(decimal(self.time, &mut zmij::Buffer::new()));
         write!(json.text, r#","step":{}"#, self.step).expect("there is no end to a text");
         json.raw(r#","bodies":"#);
         json.list(self.bodies.iter(), |json, body| json.body(&body));
@@ -129,13 +127,13 @@ impl Json<'_> {
         self.raw(r#"{"id":"#);
         self.name(body.id.as_str());
         self.raw(r#","position":"#);
-        self.numbers(&body.position.0);
+        self.numbers(body.position.0);
         self.raw(r#","orientation":"#);
-        self.numbers(&body.orientation.0);
+        self.numbers(body.orientation.0);
         self.raw(r#","velocity":"#);
-        self.numbers(&body.velocity.0);
+        self.numbers(body.velocity.0);
         self.raw(r#","angular_velocity":"#);
-        self.numbers(&body.angular_velocity.0);
+        self.numbers(body.angular_velocity.0);
         self.raw(r#","contacts":"#);
         self.list(body.contacts.names(), |json, id| json.name(id.as_str()));
         self.raw("}");
@@ -152,16 +150,15 @@ impl Json<'_> {
         self.raw("]");
     }
 
-    fn numbers(&mut self, numbers: &[f32]) {
-        self.list(numbers, |json, &number| json.number(number));
-    }
-
-    fn number<N: zmij::Float + Into<f64>>(&mut self, number: N) {
-        if number.into().is_finite() {
-            self.text.push_str(self.digits.format_finite(number));
-        } else {
-            self.raw("null");
+    /// All of them are made out before the first is copied: the processor would have to wait to
+    /// read what it has only just written.
+    fn numbers<const N: usize>(&mut self, numbers: [f32; N]) {
+        let mut digits: [_; N] = array::from_fn(|_| zmij::Buffer::new());
+        let mut decimals = [""; N];
+        for ((text, digits), number) in decimals.iter_mut().zip(&mut digits).zip(numbers) {
+            *text = decimal(number, digits);
         }
+        self.list(decimals, Self::raw);
     }
 
     /// An id, which holds nothing that must be escaped.
@@ -173,6 +170,15 @@ impl Json<'_> {
 
     fn raw(&mut self, text: &str) {
         self.text.push_str(text);
+    }
+}
+
+/// A number as serde would write it.
+fn decimal<N: zmij::Float + Into<f64>>(number: N, digits: &mut zmij::Buffer) -> &str {
+    if number.into().is_finite() {
+        digits.format_finite(number)
+    } else {
+        "null"
     }
 }
 
