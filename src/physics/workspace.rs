@@ -1,6 +1,6 @@
 //! What the engine works with within a step and keeps nothing in.
 //!
-//! For a pile of 92 boxes it takes 170 kB, beside the 740 kB of the world itself. Worlds that are
+//! For a pile of 92 boxes it takes some 170 kB, beside the 740 kB of the world itself. Worlds that are
 //! stepped in turn therefore share that of their thread, which stays in the caches.
 
 use std::cell::Cell;
@@ -10,7 +10,7 @@ use rapier3d::prelude::{
 };
 
 /// Up to how many colliders a world may have to share it: what a larger one needs would stay with
-/// the thread for good, and does not stay in the caches.
+/// the thread for good.
 const MAX_COLLIDERS: usize = 256;
 
 thread_local! {
@@ -32,7 +32,7 @@ pub(super) fn is_shared(joints: usize, colliders: usize) -> bool {
 }
 
 /// Has the engine take a step in the workspace of this thread, or its own; answers the bodies that
-/// it has disabled.
+/// it has disabled, which [`PhysicsWorld::quarantine`] tells of its own alone.
 pub(super) fn step(
     engine: &mut PhysicsWorld,
     is_shared: bool,

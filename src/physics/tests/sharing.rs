@@ -54,7 +54,9 @@ impl Scene {
     fn go_on(&mut self, round: usize) -> u64 {
         if let Some(hinge) = &self.hinge {
             match round % 8 {
-                2 => drop(apply(&mut self.world, hinge)),
+                2 => {
+                    apply(&mut self.world, hinge);
+                }
                 6 => {
                     let hinge = JointId::parse("hinge").unwrap();
                     apply(&mut self.world, &Command::RemoveJoint(hinge));
